@@ -1,0 +1,88 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: GPL-2.0-only
+
+import PackageDescription
+
+/// What the guest program is compiled with. The `Guest` trait turns it into Embedded Swift, to be linked
+/// statically for the VM; without the trait the same sources are ordinary Swift, for unit tests.
+let guestSettings: [SwiftSetting] = [
+    .enableExperimentalFeature("Embedded", .when(traits: ["Guest"])),
+    .unsafeFlags(["-wmo"], .when(traits: ["Guest"])),
+    .treatAllWarnings(as: .error),
+]
+
+let hostSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "uffd-rwp",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "rwp", targets: ["rwp"]),
+        .executable(name: "uffd-selftest", targets: ["uffd-selftest"]),
+        .library(name: "KernelLab", targets: ["KernelLab"]),
+    ],
+    traits: [
+        .trait(name: "Guest", description: "Build uffd-selftest as Embedded Swift, for the VM.")
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/CoreOffice/XMLCoder", from: "0.18.0"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/onevcat/Rainbow", from: "4.2.0"),
+        .package(url: "https://github.com/ordo-one/TextTable", from: "0.0.2"),
+        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+    ],
+    targets: [
+        // The guest: what runs in the VM.
+        .target(name: "CUserfaultfd"),
+        .target(name: "Userfaultfd", dependencies: ["CUserfaultfd"], swiftSettings: guestSettings),
+        .target(name: "Scenarios", dependencies: ["Userfaultfd"], swiftSettings: guestSettings),
+        .executableTarget(name: "uffd-selftest", dependencies: ["Scenarios"], swiftSettings: guestSettings),
+
+        // The host: what builds kernels and runs VMs.
+        .systemLibrary(name: "CKmod", pkgConfig: "libkmod", providers: [.apt(["libkmod-dev"])]),
+        .target(
+            name: "KernelLab",
+            dependencies: [
+                "CKmod",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Mustache", package: "swift-mustache"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "TOMLKit", package: "TOMLKit"),
+                .product(name: "XMLCoder", package: "XMLCoder"),
+            ],
+            swiftSettings: hostSettings
+        ),
+        .executableTarget(
+            name: "rwp",
+            dependencies: [
+                "KernelLab",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Rainbow", package: "Rainbow"),
+                .product(name: "TextTable", package: "TextTable"),
+            ],
+            swiftSettings: hostSettings
+        ),
+
+        // Tests: one target a source target.
+        .testTarget(name: "UserfaultfdTests", dependencies: ["Userfaultfd"], swiftSettings: hostSettings),
+        .testTarget(name: "ScenariosTests", dependencies: ["Scenarios"], swiftSettings: hostSettings),
+        .testTarget(
+            name: "KernelLabTests",
+            dependencies: ["KernelLab", .product(name: "FlyingFox", package: "FlyingFox")],
+            swiftSettings: hostSettings
+        ),
+        .testTarget(name: "rwpTests", dependencies: ["rwp", "KernelLab"], swiftSettings: hostSettings),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import Testing
+
+@testable import KernelLab
+
+@Test func targetLinks() {}
