@@ -61,7 +61,9 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
                 .product(name: "XMLCoder", package: "XMLCoder"),
             ],
-            swiftSettings: hostSettings
+            swiftSettings: hostSettings,
+            // TOMLKit wraps a C++ parser and does not say so to the linker.
+            linkerSettings: [.linkedLibrary("stdc++")]
         ),
         .executableTarget(
             name: "rwp",
