@@ -45,7 +45,11 @@ let package = Package(
         .target(name: "CUserfaultfd"),
         .target(name: "Userfaultfd", dependencies: ["CUserfaultfd"], swiftSettings: guestSettings),
         .target(name: "Scenarios", dependencies: ["Userfaultfd"], swiftSettings: guestSettings),
-        .executableTarget(name: "uffd-selftest", dependencies: ["Scenarios"], swiftSettings: guestSettings),
+        .executableTarget(
+            name: "uffd-selftest",
+            dependencies: ["Scenarios", "Userfaultfd"],
+            swiftSettings: guestSettings
+        ),
 
         // The host: what builds kernels and runs VMs.
         .systemLibrary(name: "CKmod", pkgConfig: "libkmod", providers: [.apt(["libkmod-dev"])]),

@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Everything that the guest program calls outside of Swift: the kernel's UAPI and the C library. */
 #ifndef CUSERFAULTFD_H
 #define CUSERFAULTFD_H
-#include <errno.h>
-#include <stdint.h>
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "cuffd_libc.h"
+#include "cuffd_uapi.h"
+#include "cuffd_pagemap.h"
+#include "cuffd_memory.h"
+#include "cuffd_process.h"
+
 #endif

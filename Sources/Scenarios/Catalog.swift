@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/// Every scenario of the suite, subject by subject.
+public enum Catalog {
+    /// All scenarios, in the order in which they run.
+    public static let scenarios: [Scenario] = []
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// A mapping of one kind of memory, in pages of that kind.
+///
+/// Its mapping begins unpopulated. Every page can be filled with a pattern that names the page, and checked for it.
+/// Nothing unmaps it but `unmap()` and the end of the process.
+public struct Memory: Sendable {
+    /// What it is made of.
+    public let kind: MemoryKind
+    /// The size of a page of this kind in bytes: the base page, or the huge page of hugetlb. A THP kind counts base
+    /// pages; `hugePages` tells where its huge ones are.
+    public let pageSize: UInt
+    /// How many pages there are.
+    public let pages: Int
+    /// The addresses.
+    public var range: AddressRange
+    /// The memfd, -1 for anonymous memory.
+    public let descriptor: Int32
+
+    /// Maps at least `pages` pages; a THP kind is rounded up to whole, aligned huge pages.
+    public init(_ kind: MemoryKind, pages wanted: Int) throws(Failure) {
+        let unit = kind.isTHP || kind.isHugetlb ? try Memory.hugePageSize(kind) : basePageSize
+        pageSize = kind.isHugetlb ? unit : basePageSize
+        let length = (UInt(wanted) * pageSize + unit - 1) / unit * unit
+        self.kind = kind
+        pages = Int(length / pageSize)
+        descriptor = kind.isAnonymous ? -1 : try Memory.file(kind, length: length)
+        range = AddressRange(start: try Memory.reserve(length, alignment: unit), length: length)
+        try map(at: range.start)
+    }
+
+    private init(_ other: Memory, at range: AddressRange) {
+        kind = other.kind
+        pageSize = other.pageSize
+        pages = other.pages
+        descriptor = other.descriptor
+        self.range = range
+    }
+
+    /// A second, shared mapping of the same file, for a monitor's view of it. Fails for anonymous memory.
+    public func alias() throws(Failure) -> Memory {
+        guard descriptor >= 0 else { throw Failure("anonymous memory has no second mapping") }
+        let unit = kind.isTHP || kind.isHugetlb ? try Memory.hugePageSize(kind) : basePageSize
+        let start = try Memory.reserve(range.length, alignment: unit)
+        let flags = MAP_SHARED | MAP_FIXED
+        try checked("mmap", cuffd_mmap(start, range.length, PROT_READ | PROT_WRITE, flags, descriptor, 0))
+        return Memory(self, at: AddressRange(start: start, length: range.length))
+    }
+
+    /// The same pages at another address, after an mremap(2) of the whole.
+    public func moved(to start: UInt) -> Memory {
+        Memory(self, at: AddressRange(start: start, length: range.length))
+    }
+
+    /// The address of a page.
+    public func address(_ page: Int) -> UInt {
+        range.start + UInt(page) * pageSize
+    }
+
+    /// The range of one page.
+    public func page(_ page: Int) -> AddressRange {
+        AddressRange(start: address(page), length: pageSize)
+    }
+
+    /// The range of some pages.
+    public func pages(_ pages: Range<Int>) -> AddressRange {
+        AddressRange(start: address(pages.lowerBound), length: UInt(pages.count) * pageSize)
+    }
+
+    /// Unmaps it and closes its file.
+    public func unmap() throws(Failure) {
+        if munmap(UnsafeMutableRawPointer(bitPattern: range.start), Int(range.length)) != 0 {
+            throw Failure(call: "munmap", code: cuffd_errno())
+        }
+        if descriptor >= 0 { _ = close(descriptor) }
+    }
+
+    /// mprotect(2) of a range of it.
+    public func protect(_ part: AddressRange, _ protection: Int32) throws(Failure) {
+        if mprotect(UnsafeMutableRawPointer(bitPattern: part.start), Int(part.length), protection) != 0 {
+            throw Failure(call: "mprotect", code: cuffd_errno())
+        }
+    }
+
+    /// madvise(2) of a range of it.
+    public func advise(_ part: AddressRange, _ advice: Int32) throws(Failure) {
+        if madvise(UnsafeMutableRawPointer(bitPattern: part.start), Int(part.length), advice) != 0 {
+            throw Failure(call: "madvise \(advice)", code: cuffd_errno())
+        }
+    }
+
+    private func map(at start: UInt) throws(Failure) {
+        let sharing = kind.isShared ? MAP_SHARED : kind.isAnonymous ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE
+        let flags = sharing | MAP_FIXED
+        try checked("mmap", cuffd_mmap(start, range.length, PROT_READ | PROT_WRITE, flags, descriptor, 0))
+        if kind.isHugetlb { return }
+        try advise(range, kind.isTHP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE)
+    }
+
+    /// Finds room for `length` bytes at a multiple of `alignment` and leaves an inaccessible mapping there.
+    private static func reserve(_ length: UInt, alignment: UInt) throws(Failure) -> UInt {
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        // Room on both sides keeps the mapping from merging with a neighbour's VMA.
+        let whole = length + 2 * alignment
+        let start = UInt(try checked("mmap", cuffd_mmap(0, whole, PROT_NONE, flags, -1, 0)))
+        return (start + 2 * alignment - 1) / alignment * alignment
+    }
+
+    private static func file(_ kind: MemoryKind, length: UInt) throws(Failure) -> Int32 {
+        let hugetlbFlag: UInt32 = 0x0004
+        let descriptor = memfd_create("uffd-selftest", kind.isHugetlb ? hugetlbFlag : 0)
+        if descriptor < 0 { throw Failure(call: "memfd_create", code: cuffd_errno()) }
+        if ftruncate(descriptor, Int(length)) != 0 { throw Failure(call: "ftruncate", code: cuffd_errno()) }
+        return descriptor
+    }
+
+    /// The size in bytes of the huge page that a kind uses: the default one of hugetlb, or the PMD-sized THP.
+    public static func hugePageSize(_ kind: MemoryKind) throws(Failure) -> UInt {
+        if !kind.isHugetlb {
+            return UInt(try FileAccess.number("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"))
+        }
+        for line in try FileAccess.lines("/proc/meminfo") {
+            let words = line.split(separator: " ")
+            if words.count >= 2, words[0] == "Hugepagesize:", let size = UInt(words[1]) { return size << 10 }
+        }
+        throw Failure("/proc/meminfo tells no Hugepagesize")
+    }
+}

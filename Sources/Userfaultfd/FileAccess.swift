@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+
+/// Small files of /proc, /sys and the like, whole.
+public enum FileAccess {
+    /// Whether something of that name is there.
+    public static func exists(_ path: String) -> Bool {
+        access(path, F_OK) == 0
+    }
+
+    /// The bytes of a file, up to `limit` of them.
+    public static func read(_ path: String, limit: Int = 1 << 20) throws(Failure) -> [UInt8] {
+        let descriptor = try checked("open of \(path)", cuffd_open(path, O_RDONLY, 0))
+        defer { CUserfaultfd.close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while bytes.count < limit {
+            let count = CUserfaultfd.read(descriptor, &chunk, min(chunk.count, limit - bytes.count))
+            if count == 0 { break }
+            if count < 0 {
+                if cuffd_errno() == EINTR { continue }
+                throw Failure(call: "read of \(path)", code: cuffd_errno())
+            }
+            bytes.append(contentsOf: chunk[0..<count])
+        }
+        return bytes
+    }
+
+    /// The lines of a file without their ends.
+    public static func lines(_ path: String) throws(Failure) -> [String] {
+        try read(path).split(separator: 0x0A, omittingEmptySubsequences: true).map {
+            String(decoding: $0, as: UTF8.self)
+        }
+    }
+
+    /// The first line of a file without its end; empty for an empty file.
+    public static func line(_ path: String) throws(Failure) -> String {
+        try lines(path).first ?? ""
+    }
+
+    /// The decimal number that a file begins with.
+    public static func number(_ path: String) throws(Failure) -> Int {
+        let text = try line(path)
+        guard let number = Int(text.utf8.prefix { $0 != 0x20 && $0 != 0x09 }) else {
+            throw Failure("\(path) has no number: \(text)")
+        }
+        return number
+    }
+
+    /// Writes a text in one write(2), as /proc and /sys want it.
+    public static func write(_ path: String, _ text: String) throws(Failure) {
+        let descriptor = try checked("open of \(path)", cuffd_open(path, O_WRONLY, 0))
+        defer { CUserfaultfd.close(descriptor) }
+        let bytes = Array(text.utf8)
+        let count = CUserfaultfd.write(descriptor, bytes, bytes.count)
+        if count != bytes.count {
+            throw Failure(call: "write of '\(text)' to \(path)", code: cuffd_errno())
+        }
+    }
+}
+
+extension Int {
+    /// A decimal number of ASCII digits, with a leading minus or without; nil for anything else or an overflow.
+    fileprivate init?(_ digits: some Sequence<UInt8>) {
+        var value = 0
+        var negative = false
+        var seen = false
+        for (index, byte) in digits.enumerated() {
+            if index == 0 && byte == 0x2D {
+                negative = true
+                continue
+            }
+            guard byte >= 0x30 && byte <= 0x39 else { return nil }
+            let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carry) = product.addingReportingOverflow(Int(byte - 0x30))
+            if overflow || carry { return nil }
+            value = sum
+            seen = true
+        }
+        guard seen else { return nil }
+        self = negative ? -value : value
+    }
+}

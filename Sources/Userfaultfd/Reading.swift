@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+
+/// Reading messages. The descriptor is non-blocking, as `init(features:)` opens it.
+extension Userfaultfd {
+    /// The next message if one is there now, else nil.
+    public func poll() throws(Failure) -> Message? {
+        var message = uffd_msg()
+        while true {
+            let count = CUserfaultfd.read(descriptor, &message, MemoryLayout<uffd_msg>.size)
+            if count == MemoryLayout<uffd_msg>.size {
+                return Message(message)
+            }
+            let code = cuffd_errno()
+            if count < 0 && code == EAGAIN { return nil }
+            if count < 0 && code == EINTR { continue }
+            throw count < 0
+                ? Failure(call: "read of a userfaultfd", code: code)
+                : Failure("read of a userfaultfd: \(count) bytes instead of a message")
+        }
+    }
+
+    /// The next message; blocks until there is one. The scenario's watchdog is the limit.
+    public func next() throws(Failure) -> Message {
+        while true {
+            if let message = try poll() { return message }
+            _ = try waitReadable(descriptor, milliseconds: -1)
+        }
+    }
+
+    /// The next message, which must be a page fault; blocks until there is one.
+    public func nextFault() throws(Failure) -> (address: UInt, flags: FaultFlags) {
+        let message = try next()
+        guard case .pageFault(let address, let flags, _) = message else {
+            throw Failure("expected a page fault, got: \(message.description)")
+        }
+        return (address, flags)
+    }
+}
+
+/// Blocks until the descriptor is readable, in error or hung up (poll(2)), and tells which `revents` it has;
+/// 0 when the time is over. A negative limit, in milliseconds, is none.
+public func waitReadable(_ descriptor: Int32, milliseconds: Int32) throws(Failure) -> Int32 {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    while true {
+        let count = CUserfaultfd.poll(&entry, 1, milliseconds)
+        if count >= 0 { return Int32(entry.revents) }
+        let code = cuffd_errno()
+        if code != EINTR { throw Failure(call: "poll", code: code) }
+    }
+}
