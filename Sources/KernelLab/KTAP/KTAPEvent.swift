@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 /// The verdict of one KTAP result line.
-public enum Verdict: String, Sendable, Codable, Hashable {
+public enum Verdict: String, Sendable, Codable, Hashable, CaseIterable {
     case passed, failed, skipped
 }
 
