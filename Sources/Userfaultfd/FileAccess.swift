@@ -42,7 +42,7 @@ public enum FileAccess {
     /// The decimal number that a file begins with.
     public static func number(_ path: String) throws(Failure) -> Int {
         let text = try line(path)
-        guard let number = Int(text.utf8.prefix { $0 != 0x20 && $0 != 0x09 }) else {
+        guard let number = text.words.first?.number else {
             throw Failure("\(path) has no number: \(text)")
         }
         return number
@@ -57,28 +57,5 @@ public enum FileAccess {
         if count != bytes.count {
             throw Failure(call: "write of '\(text)' to \(path)", code: cuffd_errno())
         }
-    }
-}
-
-extension Int {
-    /// A decimal number of ASCII digits, with a leading minus or without; nil for anything else or an overflow.
-    fileprivate init?(_ digits: some Sequence<UInt8>) {
-        var value = 0
-        var negative = false
-        var seen = false
-        for (index, byte) in digits.enumerated() {
-            if index == 0 && byte == 0x2D {
-                negative = true
-                continue
-            }
-            guard byte >= 0x30 && byte <= 0x39 else { return nil }
-            let (product, overflow) = value.multipliedReportingOverflow(by: 10)
-            let (sum, carry) = product.addingReportingOverflow(Int(byte - 0x30))
-            if overflow || carry { return nil }
-            value = sum
-            seen = true
-        }
-        guard seen else { return nil }
-        self = negative ? -value : value
     }
 }

@@ -123,8 +123,10 @@ public struct Memory: Sendable {
             return UInt(try FileAccess.number("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"))
         }
         for line in try FileAccess.lines("/proc/meminfo") {
-            let words = line.split(separator: " ")
-            if words.count >= 2, words[0] == "Hugepagesize:", let size = UInt(words[1]) { return size << 10 }
+            let words = line.words
+            if words.count >= 2, words[0].isSame(as: "Hugepagesize:"), let size = words[1].number {
+                return UInt(size) << 10
+            }
         }
         throw Failure("/proc/meminfo tells no Hugepagesize")
     }

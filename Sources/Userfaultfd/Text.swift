@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/// Texts of the kernel's, byte by byte.
+///
+/// `==`, `split` and friends of `String` compare characters, for which Embedded Swift must link Unicode's tables
+/// (`libswiftUnicodeDataTables`). The kernel speaks ASCII, so the guest program compares bytes, with these, and never
+/// with those.
+extension String {
+    /// Whether both have the same bytes.
+    public func isSame(as other: String) -> Bool {
+        utf8.elementsEqual(other.utf8)
+    }
+
+    /// Whether the bytes begin with those of `prefix`.
+    public func begins(with prefix: String) -> Bool {
+        utf8.starts(with: prefix.utf8)
+    }
+
+    /// Whether the bytes of `part` are in it somewhere.
+    public func includes(_ part: String) -> Bool {
+        let bytes = Array(utf8)
+        let wanted = Array(part.utf8)
+        guard wanted.count <= bytes.count else { return false }
+        return (0...(bytes.count - wanted.count)).contains { start in
+            bytes[start..<(start + wanted.count)].elementsEqual(wanted)
+        }
+    }
+
+    /// The parts between blanks and tabs; empty parts are left out.
+    public var words: [String] {
+        utf8.split { $0 == 0x20 || $0 == 0x09 }.map { String(decoding: Array($0), as: UTF8.self) }
+    }
+
+    /// The parts between single `separator` bytes; empty parts are kept.
+    public func parts(separatedBy separator: UInt8) -> [String] {
+        utf8.split(separator: separator, omittingEmptySubsequences: false).map {
+            String(decoding: Array($0), as: UTF8.self)
+        }
+    }
+
+    /// The decimal number of ASCII digits that it is, with a leading minus or without; nil for anything else.
+    public var number: Int? {
+        var value = 0
+        var digits = Array(utf8)[...]
+        let negative = digits.first == 0x2D
+        if negative { digits = digits.dropFirst() }
+        guard !digits.isEmpty else { return nil }
+        for byte in digits {
+            guard byte >= 0x30 && byte <= 0x39 else { return nil }
+            let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carry) = product.addingReportingOverflow(Int(byte - 0x30))
+            if overflow || carry { return nil }
+            value = sum
+        }
+        return negative ? -value : value
+    }
+}
+
+extension StaticString {
+    /// The same text as a `String`.
+    public var text: String { "\(self)" }
+}
