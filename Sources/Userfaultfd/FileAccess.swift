@@ -48,6 +48,24 @@ public enum FileAccess {
         return number
     }
 
+    /// The names in a directory but those that begin with a dot; none where it cannot be read.
+    public static func names(in path: String) -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let name = cuffd_next_name(directory) {
+            let text = String(cString: name)
+            if !text.begins(with: ".") { names.append(text) }
+        }
+        return names
+    }
+
+    /// The numbers that follow `prefix` in names of a directory: of processes in /proc, of nodes in
+    /// /sys/devices/system/node.
+    public static func numbers(in path: String, prefix: String = "") -> [Int] {
+        names(in: path).compactMap { $0.rest(after: prefix)?.number }
+    }
+
     /// Writes a text in one write(2), as /proc and /sys want it.
     public static func write(_ path: String, _ text: String) throws(Failure) {
         let descriptor = try checked("open of \(path)", cuffd_open(path, O_WRONLY, 0))

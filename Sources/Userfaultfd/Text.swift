@@ -16,6 +16,16 @@ extension String {
         utf8.starts(with: prefix.utf8)
     }
 
+    /// Whether the bytes end with those of `suffix`.
+    public func ends(with suffix: String) -> Bool {
+        utf8.suffix(suffix.utf8.count).elementsEqual(suffix.utf8)
+    }
+
+    /// What follows `prefix`; nil where the bytes do not begin with it.
+    public func rest(after prefix: String) -> String? {
+        begins(with: prefix) ? String(decoding: Array(utf8.dropFirst(prefix.utf8.count)), as: UTF8.self) : nil
+    }
+
     /// Whether the bytes of `part` are in it somewhere.
     public func includes(_ part: String) -> Bool {
         let bytes = Array(utf8)

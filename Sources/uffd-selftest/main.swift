@@ -1,11 +1,6 @@
-import CUserfaultfd
 // SPDX-License-Identifier: GPL-2.0-only
-import Userfaultfd
 
-do throws(Failure) {
-    let h = try Userfaultfd.offered()
-    let t = try Thread { () throws(Failure) in throw Failure("boo \(h.features.description)") }
-    try t.join()
-} catch {
-    print(error.message)
-}
+import CUserfaultfd
+
+if getpid() == 1 { InitProcess.run() }
+exit(Command.run())

@@ -12,5 +12,6 @@
 #include "cuffd_pagemap.h"
 #include "cuffd_memory.h"
 #include "cuffd_process.h"
+#include "cuffd_init.h"
 
 #endif

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +43,12 @@ static inline int cuffd_open(const char *path, int flags, unsigned int mode)
 	int fd = open(path, flags | O_CLOEXEC, mode);
 
 	return fd < 0 ? -errno : fd;
+}
+
+/* Makes reads of a descriptor fail with EAGAIN instead of blocking: 0, else the negated error number. */
+static inline int cuffd_set_nonblocking(int fd)
+{
+	return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 /* Any system call of up to six words: its result, else the negated error number. */

@@ -66,4 +66,22 @@ public enum Need: Sendable {
     case nodes(Int)
     /// Capabilities of root.
     case root
+    /// A machine of the suite's own: it changes the whole machine in ways that people would mind.
+    case ownMachine
+
+    /// The need in words, for `--list`.
+    public var words: String {
+        switch self {
+        case .features(let features): "features \(features.description)"
+        case .without(let features): "no feature \(features.description)"
+        case .file(let path, let option): "\(path) (\(option))"
+        case .pagemapScan: "PAGEMAP_SCAN"
+        case .softDirty: "soft-dirty"
+        case .swap: "swap"
+        case .cpus(let count): "\(count) CPUs"
+        case .nodes(let count): "\(count) NUMA nodes"
+        case .root: "root"
+        case .ownMachine: "a machine of its own"
+        }
+    }
 }

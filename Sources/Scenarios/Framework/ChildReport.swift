@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import Userfaultfd
+
+/// What a scenario's process tells the runner, a line each: `note TEXT`, `fail TEXT` and, at its end, `done TRAPS`.
+public struct ChildReport: Sendable {
+    /// What did not hold.
+    public private(set) var failures: [String] = []
+    /// How many traps it saw.
+    public private(set) var traps = 0
+    /// Whether the scenario came to its end, well or not.
+    public private(set) var isDone = false
+    private var shownLines = 0
+
+    /// How many lines of a scenario are shown.
+    public static let lineLimit = 200
+
+    /// Makes an empty report.
+    public init() {}
+
+    /// The line for a note.
+    public static func note(_ text: String) -> String { "note \(KTAP.printable(text))" }
+    /// The line for a failure.
+    public static func failure(_ text: String) -> String { "fail \(KTAP.printable(text))" }
+    /// The last line.
+    public static func done(traps: UInt64) -> String { "done \(traps)" }
+
+    /// Takes a line; returns the text of a note, and a line that is none of ours.
+    public mutating func take(_ line: String) -> String? {
+        if let text = line.rest(after: "note ") { return text }
+        if let text = line.rest(after: "fail ") {
+            failures.append(text)
+        } else if let count = line.rest(after: "done ")?.number {
+            traps = count
+            isDone = true
+        } else {
+            return line
+        }
+        return nil
+    }
+
+    /// What becomes of a line that the scenario wrote.
+    public enum LineFate: Sendable {
+        /// It is shown.
+        case shown
+        /// It is the first one too many.
+        case last
+        /// It is dropped.
+        case dropped
+    }
+
+    /// Counts a line of the scenario's.
+    public mutating func countLine() -> LineFate {
+        shownLines += 1
+        if shownLines <= ChildReport.lineLimit { return .shown }
+        return shownLines == ChildReport.lineLimit + 1 ? .last : .dropped
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Scenarios
+import Userfaultfd
+
+/// Runs instances, each in a process of its own, and ends what does not end by itself.
+final class Supervisor {
+    /// What one run of an instance came to.
+    struct Run {
+        /// How many traps the scenario saw.
+        var traps = 0
+        /// Why it failed; none: it passed.
+        var failures: [RunFailure] = []
+    }
+
+    /// How long after SIGKILL a process may take to go, in milliseconds before scaling.
+    private static let killLimit = 10_000
+
+    private let output: Output
+    private let timeoutScale: Int
+    private let endingSignals: Int32
+    private var processes = Descendants()
+
+    /// Makes this process the one that orphans of scenarios come to, and the keeper of SIGINT and SIGTERM.
+    init(output: Output, timeoutScale: Int) throws(Failure) {
+        self.output = output
+        self.timeoutScale = timeoutScale
+        try checked("prctl PR_SET_CHILD_SUBREAPER", cuffd_prctl(PR_SET_CHILD_SUBREAPER, 1, 0))
+        endingSignals = try checked("signalfd", cuffd_watch_ending_signals())
+    }
+
+    /// Runs an instance once.
+    func run(_ instance: Instance) throws(Failure) -> Run {
+        let process = try ScenarioProcess(instance, output)
+        defer { process.close() }
+        let deadline = Clock.milliseconds + instance.scenario.seconds * 1000 * timeoutScale
+        var run = Run()
+        if try !wait(for: process, until: deadline) {
+            run.failures.append(end(process, instance))
+        }
+        process.readRest()
+        run.traps = process.report.traps
+        if run.failures.isEmpty { run.failures = process.verdict(instance) }
+        run.failures += processes.endAll(limit: Supervisor.killLimit * timeoutScale, except: process.identifier)
+        return run
+    }
+
+    /// Waits for the process to end; false when the time is over.
+    private func wait(for process: ScenarioProcess, until deadline: Int) throws(Failure) -> Bool {
+        while true {
+            let left = deadline - Clock.milliseconds
+            if left <= 0 { return false }
+            switch try process.wait(milliseconds: Int32(clamping: left), orFor: endingSignals) {
+            case .ended: return true
+            case .interrupted: interrupt(process)
+            case .nothing: continue
+            }
+        }
+    }
+
+    /// Kills a process whose time is over, after it was asked what it waits for.
+    private func end(_ process: ScenarioProcess, _ instance: Instance) -> RunFailure {
+        let limit = instance.scenario.seconds * timeoutScale
+        for line in Stacks.lines(of: process.identifier) { output.line(KTAP.note(line)) }
+        process.kill()
+        let ended = (try? wait(for: process, until: Clock.milliseconds + Supervisor.killLimit * timeoutScale)) ?? false
+        if ended { return RunFailure("watchdog", "not done after \(limit) s: killed") }
+        processes.giveUp(process.identifier)
+        return RunFailure("watchdog", "not done after \(limit) s, and cannot be killed: process \(process.identifier)")
+    }
+
+    /// Ends the run as a signal wants it: nothing is left behind.
+    private func interrupt(_ process: ScenarioProcess) {
+        let number = cuffd_next_signal(endingSignals)
+        if number == 0 { return }
+        process.kill()
+        _ = processes.endAll(limit: Supervisor.killLimit * timeoutScale, except: 0)
+        output.line(KTAP.bailOut("\(signalName(number)) ended the run"))
+        exit(128 + number)
+    }
+}
