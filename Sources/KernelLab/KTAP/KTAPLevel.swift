@@ -30,7 +30,8 @@ struct KTAPLevel: Sendable {
     mutating func add(number: Int, name: String, verdict: Verdict, reason: String?) {
         var result = ScenarioResult(number: number, name: name, verdict: verdict, reason: reason, subtests: subtests)
         for text in diagnostics where !Self.takeFact(text, into: &result) {
-            result.diagnostics.append(text)
+            // Our guest sets what a scenario printed two blanks apart from what it says itself.
+            result.diagnostics.append(text.hasPrefix("  ") ? String(text.dropFirst(2)) : text)
         }
         if verdict == .failed, reason == nil {
             result.reason = result.failures.first.map { "\($0.location): \($0.message)" } ?? result.diagnostics.last

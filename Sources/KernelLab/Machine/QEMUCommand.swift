@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import SystemPackage
+
+/// The arguments of QEMU for one run of a machine (qemu(1)).
+struct QEMUCommand {
+    /// The name of the virtio-serial port that results come through, which the guest looks for in
+    /// /sys/class/virtio-ports/*/name.
+    static let portName = "org.uffd-rwp.ktap"
+
+    let machine: MachineDescription
+    let accelerator: Accelerator
+    let kernel: FilePath
+    let initramfs: FilePath
+    let commandLine: KernelCommandLine
+    let pipes: MachinePipes
+
+    var arguments: [String] {
+        isolation + cpus + memory + channels + boot + machine.qemu.devices.flatMap { ["-device", $0] }
+            + machine.qemu.arguments
+    }
+
+    /// Nothing of the host's configuration, no devices but ours, no window; a reset ends QEMU.
+    private var isolation: [String] {
+        ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", machine.qemu.machine]
+    }
+
+    private var cpus: [String] {
+        let accelerated: [String]
+        switch accelerator {
+        case .kvm: accelerated = ["-accel", "kvm", "-cpu", machine.accelerators.kvm?.cpu ?? "host"]
+        case .tcg:
+            let options = ["tcg"] + (machine.accelerators.tcg?.options ?? [])
+            accelerated = ["-accel", options.joined(separator: ","), "-cpu", machine.accelerators.tcg?.cpu ?? "max"]
+        }
+        return accelerated + ["-smp", "\(machine.cpus)"]
+    }
+
+    private var memory: [String] {
+        let nodes = machine.numaNodes.enumerated().flatMap { index, node in
+            let cpus = node.cpus.map { ",cpus=\($0)" }.joined()
+            return [
+                "-object", "memory-backend-ram,id=memory\(index),size=\(node.memoryMiB)M",
+                "-numa", "node,nodeid=\(index),memdev=memory\(index)\(cpus)",
+            ]
+        }
+        return ["-m", "\(machine.memoryMiB)M"] + nodes
+    }
+
+    /// The console is the kernel's alone, and the port the guest program's: neither can garble the other.
+    private var channels: [String] {
+        [
+            "-chardev", "file,id=console,path=\(Self.escaped(pipes.console))", "-serial", "chardev:console",
+            "-device", machine.qemu.serialBus,
+            "-chardev", "file,id=ktap,path=\(Self.escaped(pipes.ktap))",
+            "-device", "virtserialport,chardev=ktap,name=\(Self.portName)",
+        ]
+    }
+
+    private var boot: [String] {
+        ["-kernel", kernel.string, "-initrd", initramfs.string, "-append", commandLine.text]
+    }
+
+    /// QEMU splits options at commas, but not at doubled ones.
+    private static func escaped(_ path: FilePath) -> String {
+        path.string.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,")
+    }
+}
