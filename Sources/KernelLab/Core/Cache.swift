@@ -18,6 +18,8 @@ public struct KernelCache: Sendable {
         case trees
         /// Built kernels.
         case kernels
+        /// Object files of kernels whose tree is the user's.
+        case objects
         /// Built guest programs.
         case guests
         /// Packed initramfs images.

@@ -30,6 +30,7 @@ public enum Programs {
         .init(name: "flex", package: "flex", purpose: "build the kernel's configuration tools"),
         .init(name: "bison", package: "bison", purpose: "build the kernel's configuration tools"),
         .init(name: "bc", package: "bc", purpose: "build the kernel"),
+        .init(name: "depmod", package: "kmod", purpose: "index the kernel's modules"),
         .init(name: "perl", package: "perl", purpose: "build the kernel"),
         .init(name: "qemu-system-x86_64", package: "qemu-system-x86", purpose: "boot x86_64 kernels"),
         .init(

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import Foundation
+import SystemPackage
+
+/// Builds a kernel and its modules from a source tree, once for each set of inputs.
+///
+/// Everything that the result depends on is in the key of its cache entry: source, architecture, configuration,
+/// compiler and linker. Where the entry is there, make is not even started. Where a build was interrupted or failed,
+/// its objects are there, and the next one goes on from them.
+public struct KernelBuild: Sendable {
+    /// What is built.
+    public var source: SourceTree
+    /// For which architecture.
+    public var architecture: any Architecture
+    /// What `.config` is to hold.
+    public var configuration: KernelConfiguration
+    /// The compiler's program; nil for gcc, with the architecture's cross prefix where it is needed.
+    public var compiler: String?
+    /// How many jobs make runs at once.
+    public var jobs = ProcessInfo.processInfo.activeProcessorCount
+    /// Where objects and results are kept.
+    public var cache: KernelCache
+    /// Where progress and notes go.
+    public var events: EventSink
+    /// Where programs are looked for, if not on the environment's PATH.
+    var searchPath: String?
+
+    /// Describes a build; nothing is done yet.
+    public init(
+        source: SourceTree,
+        architecture: any Architecture,
+        configuration: KernelConfiguration,
+        compiler: String? = nil,
+        cache: KernelCache,
+        events: EventSink
+    ) {
+        self.source = source
+        self.architecture = architecture
+        self.configuration = configuration
+        self.compiler = compiler
+        self.cache = cache
+        self.events = events
+    }
+
+    /// Builds the kernel, or finds it built.
+    ///
+    /// A cancelled build leaves no process behind and its objects in the cache.
+    ///
+    /// - Throws: `KernelBuildError`, `StorageError` for a full disk, `CancellationError`.
+    public func build() async throws -> KernelImage {
+        let tools = try BuildTools(architecture: architecture, compiler: compiler, searchPath: searchPath)
+        let key = try await key(of: tools)
+        let name = "\(source.version)-\(architecture.name)-\(key.short)"
+        let what = "Linux \(source.version) for \(architecture.name)"
+        let entry = try await cache.entry(
+            .kernels,
+            name: name,
+            what: what,
+            events: events,
+            isWhole: { BuiltKernel(folder: $0).isWhole }
+        ) { folder in
+            let make = KernelMake(build: self, tools: tools, objects: try objects(key: key))
+            try await make.run(into: BuiltKernel(folder: folder))
+            make.removeObjects(if: isCached(source.path))
+        }
+        let kernel = BuiltKernel(folder: entry.path)
+        if !entry.isNew {
+            events.send(.started(.compile, detail: what))
+            // Whether a symbol is required is not in the key: it makes no other kernel.
+            try checkSurvival(in: KernelConfig(parsing: String(contentsOfFile: kernel.config.string, encoding: .utf8)))
+            events.send(.finished(.compile, detail: "cached"))
+        }
+        return try kernel.kernelImage
+    }
+
+    /// Tells what Kconfig did not keep: a note for what is optional, an error for what is required.
+    func checkSurvival(in config: KernelConfig) throws(KernelBuildError) {
+        let losses = configuration.losses(in: config)
+        guard !losses.isEmpty else { return }
+        let known = KconfigSymbols.defined(in: source.path)
+        let explained = losses.map {
+            KconfigLoss(request: $0.request, value: $0.value, isKnown: known.contains($0.request.symbol))
+        }
+        for loss in explained where !loss.request.isRequired {
+            events.send(.note("\(loss)"))
+        }
+        let required = explained.filter(\.request.isRequired)
+        guard required.isEmpty else { throw .configuration(required, tree: source.path) }
+    }
+
+    private func key(of tools: BuildTools) async throws -> ContentKey {
+        ContentKey([
+            "format": "1",
+            "source": source.identity,
+            "version": source.version,
+            "architecture": architecture.name,
+            "configuration": configuration.text,
+            "tools": try await tools.versions(),
+        ])
+    }
+
+    /// Where the objects go.
+    ///
+    /// For a tree of the cache that is a folder of the tree: kbuild then calls the source "..", compiler commands are
+    /// the same whatever the tree's name, and ccache knows the files that a new version of a series has not
+    /// touched. A tree of the user's is left alone; its objects stay in the cache, and an edit rebuilds
+    /// what it touches.
+    private func objects(key: ContentKey) throws -> FilePath {
+        if isCached(source.path) { return source.path.appending(".objects-\(key.short)") }
+        let place = ContentKey([
+            "tree": source.path.string, "architecture": architecture.name, "configuration": configuration.text,
+        ])
+        return try cache.folder(.objects).appending(place.short)
+    }
+
+    private func isCached(_ path: FilePath) -> Bool {
+        path.starts(with: cache.root)
+    }
+}
+
+/// The folder of a kernel in the cache.
+struct BuiltKernel: Sendable {
+    let folder: FilePath
+
+    var image: FilePath { folder.appending("image") }
+    var config: FilePath { folder.appending("config") }
+    var modules: FilePath { folder.appending("modules") }
+    var genInitCpio: FilePath { folder.appending("gen_init_cpio") }
+    var log: FilePath { folder.appending("kernel-build.log") }
+    /// The last file that is written.
+    var release: FilePath { folder.appending("release") }
+
+    /// Whether all of it is there.
+    var isWhole: Bool {
+        [image, config, genInitCpio, log, release].allSatisfy { FileManager.default.fileExists(atPath: $0.string) }
+    }
+
+    /// The value that the next steps take.
+    var kernelImage: KernelImage {
+        get throws {
+            let hasModules = FileManager.default.fileExists(atPath: modules.string)
+            return KernelImage(
+                image: image,
+                modules: hasModules ? modules : nil,
+                config: config,
+                genInitCpio: genInitCpio,
+                release: try String(contentsOfFile: release.string, encoding: .utf8),
+                log: log
+            )
+        }
+    }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import Glibc
+
+extension Architecture {
+    /// The prefix that compiler and linker need on this machine; empty for its own architecture.
+    var toolPrefix: String {
+        name == hostMachine ? "" : crossPrefix
+    }
+}
+
+/// uname(2)'s machine.
+private let hostMachine: String = {
+    var system = utsname()
+    uname(&system)
+    return withUnsafeBytes(of: system.machine) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+}()
