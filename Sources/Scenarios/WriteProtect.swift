@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// Write protection (`UFFDIO_REGISTER_MODE_WP`): the older sibling of RWP, which shares its PTE bit and most of the
+/// paths that RWP touches. These scenarios pass on a kernel without RWP: they are the baseline for regressions.
+enum WriteProtect {
+    static let scenarios: [Scenario] =
+        messages + waiting + handling + async + unpopulated + markers
+}
+
+/// Memory that is registered for write protection, and its userfaultfd.
+struct Tracked: Sendable {
+    let uffd: Userfaultfd
+    let memory: Memory
+    let context: Context
+
+    /// What every kernel in question has: write protection of all memory kinds.
+    static let features: Features = [.writeProtect, .writeProtectFiles]
+    /// What asynchronous tracking asks for; the kernel adds WP_UNPOPULATED by itself.
+    static let asyncFeatures: Features = [.writeProtect, .writeProtectFiles, .writeProtectAsync]
+
+    /// Maps memory of the scenario's kind and registers it; `populated` fills it with its pattern first.
+    init(
+        _ context: Context,
+        pages: Int = 4,
+        features: Features = [],
+        mode: RegisterMode = .writeProtect,
+        populated: Bool = true,
+        flags: Userfaultfd.OpenFlags = [.nonblocking]
+    ) throws(Failure) {
+        self.context = context
+        uffd = try Userfaultfd(features: Tracked.features.union(features), flags: flags)
+        memory = try Memory(context.kind, pages: pages)
+        if populated { try memory.populate() }
+        try uffd.register(memory.range, mode)
+    }
+
+    /// Write-protects some pages, or all.
+    func protect(_ pages: Range<Int>? = nil) throws(Failure) {
+        try uffd.writeProtect(memory.pages(pages ?? 0..<memory.pages))
+    }
+
+    /// Resolves some pages, or all.
+    func resolve(_ pages: Range<Int>? = nil, dontWake: Bool = false) throws(Failure) {
+        try uffd.writeProtect(memory.pages(pages ?? 0..<memory.pages), false, dontWake: dontWake)
+    }
+
+    /// A thread that writes a byte, which blocks it when the page is protected.
+    func writer(_ page: Int, offset: UInt = 0, _ value: UInt8) throws(Failure) -> Thread {
+        let memory = self.memory
+        return try Thread { () throws(Failure) in memory.store(page, offset: offset, value) }
+    }
+
+    /// Takes the next message, which must be a write-protection fault of this page.
+    func expectMessage(_ page: Int, file: StaticString = #fileID, line: UInt = #line) throws(Failure) {
+        let fault = try uffd.nextFault()
+        try context.expectEqual(fault.address, memory.address(page), "address of the fault", file: file, line: line)
+        let expected: FaultFlags = [.write, .writeProtect]
+        try context.expectEqual(fault.flags.rawValue, expected.rawValue, "flags of the fault", file: file, line: line)
+        context.sawTrap()
+    }
+
+    /// Writes a byte, which must trap, and resolves the page; the byte must then be there.
+    func expectTrap(
+        _ page: Int,
+        offset: UInt = 0,
+        _ value: UInt8 = 0xA5,
+        file: StaticString = #fileID,
+        line: UInt = #line
+    ) throws(Failure) {
+        let thread = try writer(page, offset: offset, value)
+        try expectMessage(page, file: file, line: line)
+        try context.expect(!thread.isFinished, "the write went through", file: file, line: line)
+        try resolve(page..<(page + 1))
+        try thread.join()
+        try context.expectEqual(memory.load(page, offset: offset), value, "byte written", file: file, line: line)
+        try expectQuiet("after the write was resolved", file: file, line: line)
+    }
+
+    /// Shows that the traps of the scenario fire, on a page, and puts the page back as it was: pattern and protection.
+    func showTrap(_ page: Int = 0, seed: UInt64 = 1) throws(Failure) {
+        try expectTrap(page)
+        memory.fill(page..<(page + 1), seed: seed)
+        try protect(page..<(page + 1))
+    }
+
+    /// Fails if there is a message.
+    func expectQuiet(
+        _ when: @autoclosure () -> String,
+        file: StaticString = #fileID,
+        line: UInt = #line
+    ) throws(Failure) {
+        if let message = try uffd.poll() {
+            throw Failure("\(file):\(line): \(when()): unexpected \(message.description)")
+        }
+    }
+
+    /// Writes a byte on the calling thread, which must not trap: a trap would block it for good.
+    func expectNoTrap(_ page: Int, offset: UInt = 0, _ value: UInt8 = 0x5A) throws(Failure) {
+        memory.store(page, offset: offset, value)
+        try context.expectEqual(memory.load(page, offset: offset), value, "byte written")
+        try expectQuiet("after a write to page \(page), which is not protected")
+    }
+
+    /// Fails unless pagemap has the bit (57) of exactly these of all pages.
+    func expectProtected(
+        _ pages: Range<Int>,
+        _ when: @autoclosure () -> String,
+        file: StaticString = #fileID,
+        line: UInt = #line
+    ) throws(Failure) {
+        try memory.expectUffdBit(on: pages, context, when(), file: file, line: line)
+    }
+}
+
+extension Memory {
+    /// Fails unless pagemap has the uffd bit (57) of exactly these of all pages.
+    func expectUffdBit(
+        on expected: Range<Int>,
+        _ context: Context,
+        _ when: @autoclosure () -> String,
+        file: StaticString = #fileID,
+        line: UInt = #line
+    ) throws(Failure) {
+        let pagemap = try Pagemap()
+        defer { pagemap.close() }
+        for page in 0..<pages {
+            let entry = try pagemap.entry(address(page))
+            if entry.isUffd == expected.contains(page) { continue }
+            let state = entry.isUffd ? "has bit 57" : "lacks bit 57"
+            throw Failure("\(file):\(line): \(when()): page \(page) of \(kind.name) \(state) in pagemap")
+        }
+    }
+}
+
+/// Blocks until a thread of this process sleeps in the kernel, that is, has left the CPU for good until somebody wakes
+/// it. A message can be read before its thread has decided to sleep, and a range that is resolved in between spares it
+/// the sleep: whoever is about to show that nothing woke a thread needs it asleep first. /proc/PID/syscall says
+/// "running" until the scheduler has taken the thread off its queue (proc_pid_syscall(5)).
+func waitAsleep(_ thread: Thread) throws(Failure) {
+    while try FileAccess.line("/proc/self/task/\(thread.kernelID)/syscall").begins(with: "running") {
+        sched_yield()
+    }
+}
+
+extension Userfaultfd {
+    /// How many threads wait for a resolution, whether their messages were read or not (`total:` of its fdinfo).
+    func waiters() throws(Failure) -> Int {
+        for line in try FileAccess.lines("/proc/self/fdinfo/\(descriptor)") {
+            let words = line.words
+            if words.count == 2, words[0].isSame(as: "total:"), let count = words[1].number { return count }
+        }
+        throw Failure("fdinfo of a userfaultfd has no total")
+    }
+}
