@@ -3,5 +3,5 @@
 /// Every scenario of the suite, subject by subject.
 public enum Catalog {
     /// All scenarios, in the order in which they run.
-    public static let scenarios: [Scenario] = WriteProtect.scenarios
+    public static let scenarios: [Scenario] = API.scenarios + WriteProtect.scenarios
 }
