@@ -65,6 +65,7 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
                 .product(name: "XMLCoder", package: "XMLCoder"),
             ],
+            resources: [.embedInCode("Source/Resources/kernel-org-keys.asc")],
             swiftSettings: hostSettings,
             // TOMLKit wraps a C++ parser and does not say so to the linker.
             linkerSettings: [.linkedLibrary("stdc++")]

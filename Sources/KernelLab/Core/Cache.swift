@@ -14,6 +14,8 @@ public struct KernelCache: Sendable {
         case downloads
         /// Pristine kernel sources, each a git repository of one commit.
         case sources
+        /// What is remembered of trees of the user's.
+        case snapshots
         /// Sources with a series applied.
         case trees
         /// Built kernels.

@@ -36,3 +36,8 @@ extension FilePath {
         try FileManager.default.contentsOfDirectory(atPath: string).sorted()
     }
 }
+
+/// Removes a file or a folder with all that is in it.
+func removeAll(_ path: FilePath) throws {
+    try FileManager.default.removeItem(atPath: path.string)
+}
