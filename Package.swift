@@ -65,7 +65,11 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
                 .product(name: "XMLCoder", package: "XMLCoder"),
             ],
-            resources: [.embedInCode("Source/Resources/kernel-org-keys.asc")],
+            // Inside the program, which then runs from wherever it is copied to.
+            resources: [
+                .embedInCode("Reports/page.mustache"),
+                .embedInCode("Source/Resources/kernel-org-keys.asc"),
+            ],
             swiftSettings: hostSettings,
             // TOMLKit wraps a C++ parser and does not say so to the linker.
             linkerSettings: [.linkedLibrary("stdc++")]
@@ -86,7 +90,10 @@ let package = Package(
         .testTarget(name: "ScenariosTests", dependencies: ["Scenarios"], swiftSettings: hostSettings),
         .testTarget(
             name: "KernelLabTests",
-            dependencies: ["KernelLab", .product(name: "FlyingFox", package: "FlyingFox")],
+            dependencies: [
+                "KernelLab", .product(name: "FlyingFox", package: "FlyingFox"),
+                .product(name: "XMLCoder", package: "XMLCoder"),
+            ],
             swiftSettings: hostSettings
         ),
         .testTarget(name: "rwpTests", dependencies: ["rwp", "KernelLab"], swiftSettings: hostSettings),

@@ -17,6 +17,9 @@ struct KTAPLevel: Sendable {
     /// Subtests that ended and wait for their parent's result.
     var subtests: [ScenarioResult] = []
 
+    /// A year of milliseconds: what claims to be longer is no duration, and could overflow a sum.
+    private static let longestDuration = 365 * 24 * 3600 * 1000
+
     init(prefix: String) {
         self.prefix = prefix
     }
@@ -44,7 +47,9 @@ struct KTAPLevel: Sendable {
 
     /// Reads the diagnostics that our guest gives a form; returns false for those that are text for people.
     private static func takeFact(_ text: String, into result: inout ScenarioResult) -> Bool {
-        if let value = text.value(after: "duration_ms: "), let milliseconds = Int(value) {
+        if let value = text.value(after: "duration_ms: "), let milliseconds = Int(value),
+            (0...Self.longestDuration).contains(milliseconds)
+        {
             result.durationMilliseconds = milliseconds
         } else if let value = text.value(after: "traps: "), let traps = Int(value) {
             result.traps = traps

@@ -115,11 +115,10 @@ extension KTAPEvent {
         return (before, nil)
     }
 
+    /// A count of tests; nobody has a milliard of them, and sums of such numbers cannot overflow.
     private static func number(_ digits: some StringProtocol) -> Int? {
-        guard !digits.isEmpty, digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
-            return nil
-        }
-        return Int(digits)
+        guard (1...9).contains(digits.utf8.count) else { return nil }
+        return digits.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(digits) : nil
     }
 
     private static func trim(_ text: some StringProtocol) -> String {

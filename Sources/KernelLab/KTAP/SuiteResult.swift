@@ -79,13 +79,15 @@ public struct ScenarioResult: Sendable, Hashable, Codable {
         memoryKind.map { String(name.dropLast($0.count + 1)) } ?? name
     }
 
-    /// The subject that the name begins with: its first word, or its first two for the families `rwp-` and `uffd-`,
-    /// each of which has many subjects: "api", "wp", "rwp-async".
+    /// The subject that the name begins with: "api", "wp", "rwp-async".
     public var subject: String {
         let words = point.split(separator: "-", omittingEmptySubsequences: false)
-        let count = words.first == "rwp" || words.first == "uffd" ? 2 : 1
-        return words.prefix(count).joined(separator: "-")
+        let isFamily = words.first.map { Self.families.contains(String($0)) } ?? false
+        return words.prefix(isFamily ? 2 : 1).joined(separator: "-")
     }
+
+    /// First words that many subjects share, so that a subject is two words: "rwp-async", "uffd-ops", "soft-dirty".
+    private static let families: Set = ["rwp", "uffd", "soft"]
 }
 
 /// What a suite did: everything that its KTAP stream said, in order, and what was wrong with the stream itself.

@@ -154,9 +154,7 @@ public struct VirtualMachine: Sendable {
         do {
             try FileManager.default.createDirectory(atPath: workDirectory.string, withIntermediateDirectories: true)
         } catch {
-            let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-            let code = underlying?.domain == NSPOSIXErrorDomain ? CInt(underlying?.code ?? 0) : EIO
-            throw .unwritable(file: workDirectory, error: Errno(rawValue: code))
+            throw .unwritable(file: workDirectory, error: error.errno)
         }
     }
 }

@@ -107,6 +107,7 @@ struct GuestStreamTests {
         #expect(parts("rwp-async-one-byte.hugetlb-private") == ["rwp-async", "rwp-async-one-byte", "hugetlb-private"])
         #expect(parts("uffd-ops-minor") == ["uffd-ops", "uffd-ops-minor", nil])
         #expect(parts("wp-async-fork.anon") == ["wp", "wp-async-fork", "anon"])
+        #expect(parts("soft-dirty-wp.shmem") == ["soft-dirty", "soft-dirty-wp", "shmem"])
         #expect(parts("wp-a.b") == ["wp", "wp-a.b", nil])
     }
 }
