@@ -44,7 +44,10 @@ struct RealKernelTests {
         let program = try await GuestProgram(packageRoot: root, cache: cache, events: .discarding).build()
         let set = try ModuleSet([.init(parsing: "kvm_amd nested=1")], for: image, events: .discarding)
         let packer = try await GenInitCpio(
-            for: image, images: root.appending("qemu-images"), cache: cache, events: .discarding
+            for: image,
+            images: root.appending("qemu-images"),
+            cache: cache,
+            events: .discarding
         )
         let archive = try await Initramfs(program: program, modules: set)
             .pack(with: packer, cache: cache, events: .discarding)
