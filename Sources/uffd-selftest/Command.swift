@@ -17,12 +17,13 @@ enum Command {
                 Output.standard.write(Arguments.helpText)
                 return success
             }
-            if arguments.shell { throw Failure("--shell works as PID 1 only") }
+            if let option = arguments.initOption { throw Failure("\(option) works as PID 1 only") }
             let selection = try Selection(arguments)
             if arguments.list {
                 Listing.write(selection)
                 return success
             }
+            Output.standard.line(KTAP.version)
             let suite = Suite(selection, arguments, output: .standard, isOwnMachine: false)
             return try suite.run() ? success : failed
         } catch {
@@ -33,14 +34,13 @@ enum Command {
 }
 
 extension Selection {
-    /// What the arguments select of the catalog and the hidden scenarios.
+    /// What the arguments select of the catalog and the harness.
     init(_ arguments: Arguments) throws(Failure) {
-        let showsHidden = arguments.list && arguments.all
         try self.init(
-            of: Catalog.scenarios + (showsHidden ? Harness.scenarios : []),
-            hidden: showsHidden ? [] : Harness.scenarios,
+            of: Catalog.scenarios + Harness.scenarios,
             patterns: arguments.patterns,
-            skips: arguments.skips
+            skips: arguments.skips,
+            includesHarness: arguments.list && arguments.all
         )
     }
 }

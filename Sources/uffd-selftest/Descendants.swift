@@ -14,9 +14,12 @@ struct Descendants {
         unkillable.append(identifier)
     }
 
-    /// Kills every child of this process but `except`, and theirs, and reaps them; a failure for each that was alive.
+    /// The place of failures about such processes.
+    static let unkillablePlace = "unkillable"
+
+    /// Kills every child of this process, and theirs, and reaps them; a failure for each that was alive.
     /// `limit` in milliseconds is how long SIGKILL may take.
-    mutating func endAll(limit: Int, except: Int32) -> [RunFailure] {
+    mutating func endAll(limit: Int) -> [RunFailure] {
         var failures: [RunFailure] = []
         var killed: [Int32] = []
         let deadline = Clock.milliseconds + limit
@@ -32,7 +35,7 @@ struct Descendants {
             }
             if Clock.milliseconds > deadline {
                 for orphan in alive {
-                    failures.append(RunFailure("leak", "\(orphan.words), cannot be killed"))
+                    failures.append(RunFailure(Descendants.unkillablePlace, "\(orphan.words), stays after SIGKILL"))
                     giveUp(orphan.identifier)
                 }
                 return failures

@@ -46,6 +46,15 @@ enum Harness {
             try FileAccess.write(provoke, "EXCEPTION")
         },
         Scenario(
+            "harness-unkillable",
+            "sleeps so that no signal ends it",
+            needs: [.ownMachine, lkdtm],
+            traps: false,
+            seconds: 1
+        ) { (_) throws(Failure) in
+            try FileAccess.write(provoke, "HUNG_TASK")
+        },
+        Scenario(
             "harness-panic",
             "makes the kernel panic",
             needs: [.ownMachine, .file("/proc/sysrq-trigger", "CONFIG_MAGIC_SYSRQ")],

@@ -42,16 +42,18 @@ final class KernelLog {
     func check() -> Finding {
         var finding = Finding()
         var splats = 0
+        var isInside = false
         while let record = next(&finding) {
             if record.isSplat {
                 splats += 1
+                isInside = true
                 if splats == 1 { finding.failures.append(RunFailure("kernel-log", record.text)) }
             }
-            if splats > 0 && record.facility == 0 && finding.lines.count < KernelLog.lineLimit {
-                finding.lines.append(record.text)
-            }
+            guard isInside && record.facility == 0 else { continue }
+            if finding.lines.count < KernelLog.lineLimit { finding.lines.append(record.text) }
+            if record.endsSplat { isInside = false }
         }
-        if splats > 1 { finding.lines.append("(\(splats) such lines in all)") }
+        if splats > 1 { finding.lines.append("(\(splats) lines in all that begin a report)") }
         checkTaint(&finding)
         return finding
     }

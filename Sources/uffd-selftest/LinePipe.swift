@@ -10,6 +10,8 @@ final class LinePipe {
     let readEnd: Int32
     /// Where the child writes.
     let writeEnd: Int32
+    /// Whether a writer is left; without one, poll(2) would report the hang-up again and again.
+    private(set) var isOpen = true
     private var assembler = LineAssembler()
 
     /// Makes a pipe.
@@ -33,6 +35,7 @@ final class LinePipe {
         // A child that writes without end must not keep the runner here: it comes again after the next poll.
         for _ in 0..<4 {
             let count = read(readEnd, &buffer, buffer.count)
+            if count == 0 { isOpen = false }
             if count <= 0 { break }
             lines += assembler.add(buffer[..<count])
         }

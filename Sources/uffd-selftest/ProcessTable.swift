@@ -17,4 +17,17 @@ enum ProcessTable {
         }
         return entries
     }
+
+    /// A process and all that descend from it.
+    static func tree(of root: Int32) -> [ProcessEntry] {
+        let all = all()
+        var tree = all.filter { $0.identifier == root }
+        var next = 0
+        while next < tree.count {
+            let parent = tree[next].identifier
+            tree += all.filter { $0.parent == parent }
+            next += 1
+        }
+        return tree
+    }
 }

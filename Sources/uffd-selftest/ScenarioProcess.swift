@@ -52,9 +52,9 @@ final class ScenarioProcess {
 
     /// Takes what the child writes until it ends, `signals` is readable, or the time is over.
     func wait(milliseconds: Int32, orFor signals: Int32) throws(Failure) -> Event {
-        var entries = [pidfd, signals, records.readEnd, text.readEnd].map {
-            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
-        }
+        // poll(2) leaves out negative descriptors.
+        let pipes = [records, text].map { $0.isOpen ? $0.readEnd : -1 }
+        var entries = ([pidfd, signals] + pipes).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         if poll(&entries, nfds_t(entries.count), milliseconds) < 0 {
             if cuffd_errno() == EINTR { return .nothing }
             throw Failure(call: "poll", code: cuffd_errno())

@@ -6,10 +6,10 @@ import Userfaultfd
 
 /// Where the threads of processes stand in the kernel (proc(5): stack, wchan, syscall, status).
 enum Stacks {
-    /// Lines about every thread of every process in a session.
-    static func lines(of session: Int32) -> [String] {
+    /// Lines about every thread of a process and of those that descend from it.
+    static func lines(ofTree root: Int32) -> [String] {
         var lines: [String] = []
-        for process in ProcessTable.all() where process.session == session {
+        for process in ProcessTable.tree(of: root) {
             for thread in FileAccess.numbers(in: "/proc/\(process.identifier)/task") {
                 lines += threadLines("/proc/\(process.identifier)/task/\(thread)", process, thread)
             }
@@ -22,8 +22,8 @@ enum Stacks {
         let place = (try? FileAccess.line(path + "/wchan")) ?? "unknown"
         let state =
             ((try? FileAccess.lines(path + "/status")) ?? []).first { $0.begins(with: "State:") } ?? "State: gone"
-        var lines = ["hang: \(process.words), thread \(thread): \(state), wchan \(place), syscall \(syscall)"]
-        for line in (try? FileAccess.lines(path + "/stack")) ?? [] { lines.append("hang:   \(line)") }
+        var lines = ["\(process.words), thread \(thread): \(state), wchan \(place), syscall \(syscall)"]
+        for line in (try? FileAccess.lines(path + "/stack")) ?? [] { lines.append("  \(line)") }
         return lines
     }
 }

@@ -34,14 +34,13 @@ struct Suite {
         }
     }
 
-    /// Runs everything; true where nothing failed.
+    /// Runs everything and writes what comes after the stream's first line; true where nothing failed.
     func run() throws(Failure) -> Bool {
         let supervisor = try Supervisor(output: output, timeoutScale: arguments.timeoutScale)
         // On a machine of its own the kernel's log of the boot, and of what comes after the last scenario, are judged
         // too.
         let judgesMachine = requirements.isOwnMachine && log != nil
         let count = selection.instances.count + (judgesMachine ? 2 : 0)
-        output.line(KTAP.version)
         Header.write(to: output, requirements, notes: notes)
         output.line(KTAP.plan(arguments.sabotage == .wrongPlan ? count + 1 : count))
 
@@ -49,38 +48,42 @@ struct Suite {
         if judgesMachine { judgeLog("kernel-log-boot", &totals) }
         for instance in selection.instances {
             output.line(KTAP.running(instance.name))
-            if let reason = requirements.reasonToSkip(instance) {
-                totals.add(instance.name, .skipped(reason: reason))
-                continue
-            }
-            log?.mark(instance.name)
-            let failures = try runAll(instance, supervisor)
-            totals.add(instance.name, failures.isEmpty ? .passed : .failed)
+            totals.add(instance.name, try verdict(of: instance, supervisor))
         }
         if judgesMachine { judgeLog("kernel-log-end", &totals) }
         totals.write()
         return totals.failed == 0
     }
 
-    /// Runs an instance as often as asked, until it fails.
-    private func runAll(_ instance: Instance, _ supervisor: Supervisor) throws(Failure) -> [RunFailure] {
+    /// Runs an instance, if it can run here, and writes what there is to say before its result line.
+    private func verdict(of instance: Instance, _ supervisor: Supervisor) throws(Failure) -> Verdict {
+        let rules = instance.scenario.rules.text
+        if !rules.utf8.isEmpty { output.line(KTAP.note("rules: \(rules)")) }
+        if let reason = requirements.reasonToSkip(instance) { return .skipped(reason: reason) }
+
         let start = Clock.milliseconds
-        var traps = 0
-        var failures: [RunFailure] = []
+        let run = try runRepeatedly(instance, supervisor)
+        output.line(KTAP.note("traps: \(run.traps)"))
+        output.line(KTAP.note("duration_ms: \(Clock.milliseconds - start)"))
+        for failure in run.failures { output.line(KTAP.failure(failure)) }
+        return run.failures.isEmpty ? .passed : .failed
+    }
+
+    /// Runs an instance as often as asked, until it fails; all of its runs count as one.
+    private func runRepeatedly(_ instance: Instance, _ supervisor: Supervisor) throws(Failure) -> Supervisor.Run {
+        var sum = Supervisor.Run()
         for round in 1...arguments.repeats {
+            if requirements.isOwnMachine { log?.mark(instance.name) }
+            let before = requirements.isOwnMachine ? HugePages.free : nil
             let run = try supervisor.run(instance)
-            traps += run.traps
-            failures = run.failures + checkLog()
-            if failures.isEmpty { continue }
+            sum.traps += run.traps
+            sum.failures = run.failures + checkLog()
+            if let before { sum.failures += HugePages.leaks(since: before) }
+            if sum.failures.isEmpty { continue }
             if arguments.repeats > 1 { output.line(KTAP.note("failed in run \(round) of \(arguments.repeats)")) }
             break
         }
-        let rules = instance.scenario.rules.text
-        if !rules.utf8.isEmpty { output.line(KTAP.note("rules: \(rules)")) }
-        output.line(KTAP.note("traps: \(traps)"))
-        output.line(KTAP.note("duration_ms: \(Clock.milliseconds - start)"))
-        for failure in failures { output.line(KTAP.failure(failure)) }
-        return failures
+        return sum
     }
 
     private func judgeLog(_ name: String, _ totals: inout Totals) {

@@ -42,7 +42,9 @@ final class Supervisor {
         process.readRest()
         run.traps = process.report.traps
         if run.failures.isEmpty { run.failures = process.verdict(instance) }
-        run.failures += processes.endAll(limit: Supervisor.killLimit * timeoutScale, except: process.identifier)
+        let leaks = processes.endAll(limit: Supervisor.killLimit * timeoutScale)
+        // A scenario that failed had no chance to end its children; that is no second failure.
+        run.failures += leaks.filter { run.failures.isEmpty || $0.place.isSame(as: Descendants.unkillablePlace) }
         return run
     }
 
@@ -62,7 +64,7 @@ final class Supervisor {
     /// Kills a process whose time is over, after it was asked what it waits for.
     private func end(_ process: ScenarioProcess, _ instance: Instance) -> RunFailure {
         let limit = instance.scenario.seconds * timeoutScale
-        for line in Stacks.lines(of: process.identifier) { output.line(KTAP.note(line)) }
+        for line in Stacks.lines(ofTree: process.identifier) { output.line(KTAP.output(line)) }
         process.kill()
         let ended = (try? wait(for: process, until: Clock.milliseconds + Supervisor.killLimit * timeoutScale)) ?? false
         if ended { return RunFailure("watchdog", "not done after \(limit) s: killed") }
@@ -75,7 +77,7 @@ final class Supervisor {
         let number = cuffd_next_signal(endingSignals)
         if number == 0 { return }
         process.kill()
-        _ = processes.endAll(limit: Supervisor.killLimit * timeoutScale, except: 0)
+        _ = processes.endAll(limit: Supervisor.killLimit * timeoutScale)
         output.line(KTAP.bailOut("\(signalName(number)) ended the run"))
         exit(128 + number)
     }

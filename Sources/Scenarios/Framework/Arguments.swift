@@ -26,6 +26,10 @@ public struct Arguments: Sendable {
     public var hugePages = 32
     /// What to break on purpose, for tests of the host.
     public var sabotage: Sabotage?
+    /// The last option given that means something to PID 1 alone; nil where there was none.
+    public private(set) var initOption: String?
+    /// The last option given that means something to an ordinary command alone; nil where there was none.
+    public private(set) var commandOption: String?
 
     /// Ways to break the run as a whole, for tests of what watches it.
     public enum Sabotage: Sendable {
@@ -92,6 +96,11 @@ public struct Arguments: Sendable {
     ]
 
     private mutating func set(_ option: Option, _ value: String) throws(Failure) {
+        switch option.kind {
+        case .list, .all, .help: commandOption = option.name.text
+        case .shell, .swap, .hugePages, .hang: initOption = option.name.text
+        case .skip, .repeats, .timeoutScale, .cut, .badPlan: break
+        }
         switch option.kind {
         case .list: list = true
         case .all: all = true

@@ -19,11 +19,17 @@ public struct ChildReport: Sendable {
     public init() {}
 
     /// The line for a note.
-    public static func note(_ text: String) -> String { "note \(KTAP.printable(text))" }
+    public static func note(_ text: String) -> String { "note \(oneLine(text))" }
     /// The line for a failure.
-    public static func failure(_ text: String) -> String { "fail \(KTAP.printable(text))" }
+    public static func failure(_ text: String) -> String { "fail \(oneLine(text))" }
     /// The last line.
     public static func done(traps: UInt64) -> String { "done \(traps)" }
+
+    /// The text as a line that fits into one write to a pipe (PIPE_BUF), so that threads do not mix theirs, and that
+    /// `KTAP.printable` leaves as it is.
+    private static func oneLine(_ text: String) -> String {
+        KTAP.printable(text, limit: KTAP.limit - 50)
+    }
 
     /// Takes a line; returns the text of a note, and a line that is none of ours.
     public mutating func take(_ line: String) -> String? {

@@ -51,7 +51,7 @@ public enum KTAP {
     public static let limit = 1000
 
     /// The text on one line: printable ASCII stays, a tab is a blank, any other byte is `\xNN`; cut at `limit` bytes.
-    public static func printable(_ text: String) -> String {
+    public static func printable(_ text: String, limit: Int = limit) -> String {
         var bytes: [UInt8] = []
         for byte in text.utf8 {
             if bytes.count >= limit {

@@ -36,6 +36,9 @@ public struct KernelRecord: Sendable {
         return false
     }
 
+    /// Whether the report of a fault ends with this line, as those of the kernel's WARN and BUG do.
+    public var endsSplat: Bool { text.begins(with: "---[ end trace") }
+
     private static let starts: [StaticString] = [
         "WARNING: ", "BUG: ", "Oops", "INFO: task ", "INFO: possible ",
         "INFO: trying to register non-static key", "UBSAN: ", "Kernel panic", "general protection fault",

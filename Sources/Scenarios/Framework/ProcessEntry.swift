@@ -12,8 +12,6 @@ public struct ProcessEntry: Sendable {
     public let state: String
     /// The parent's process id.
     public let parent: Int32
-    /// The session's id.
-    public let session: Int32
 
     /// Parses "12 (a) b) S 1 12 12 …": the name may hold blanks and parentheses. Nil for what is not such a line.
     public init?(stat line: String) {
@@ -23,12 +21,11 @@ public struct ProcessEntry: Sendable {
             let identifier = String(decoding: bytes[..<open], as: UTF8.self).words.first?.number
         else { return nil }
         let fields = String(decoding: bytes[(close + 1)...], as: UTF8.self).words
-        guard fields.count >= 4, let parent = fields[1].number, let session = fields[3].number else { return nil }
+        guard fields.count >= 2, let parent = fields[1].number else { return nil }
         self.identifier = Int32(truncatingIfNeeded: identifier)
         command = String(decoding: bytes[(open + 1)..<close], as: UTF8.self)
         state = fields[0]
         self.parent = Int32(truncatingIfNeeded: parent)
-        self.session = Int32(truncatingIfNeeded: session)
     }
 
     /// Whether it still runs: a zombie or a dead one does not.

@@ -37,11 +37,11 @@ public struct Requirements: Sendable {
 
     /// Why an instance cannot run here; nil where it can.
     public func reasonToSkip(_ instance: Instance) -> String? {
+        if let userfaultfdReason, !instance.scenario.isHarness { return userfaultfdReason }
         for need in instance.scenario.needs {
             if let reason = reasonToSkip(need) { return reason }
         }
-        guard let kind = instance.kind else { return nil }
-        return userfaultfdReason ?? reasonToSkip(kind)
+        return instance.kind.flatMap { reasonToSkip($0) }
     }
 
     private func reasonToSkip(_ need: Need) -> String? {
@@ -98,7 +98,8 @@ public struct Requirements: Sendable {
         return "transparent huge pages are off: echo \(wanted) > \(path)"
     }
 
-    private static func meminfo(_ key: String) -> Int? {
+    /// A number of /proc/meminfo, in its own unit; nil where the kernel does not tell it.
+    public static func meminfo(_ key: String) -> Int? {
         for line in (try? FileAccess.lines("/proc/meminfo")) ?? [] {
             let words = line.words
             if words.count >= 2, words[0].isSame(as: key) { return words[1].number }

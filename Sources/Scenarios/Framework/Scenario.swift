@@ -44,6 +44,12 @@ public struct Scenario: Sendable {
         self.seconds = seconds
         self.body = body
     }
+
+    /// Whether it tests what runs scenarios, by doing one thing wrong: it runs only when it is named, and needs no
+    /// userfaultfd.
+    public var isHarness: Bool { name.text.begins(with: Scenario.harnessPrefix) }
+
+    static let harnessPrefix = "harness-"
 }
 
 /// What a scenario needs beyond a kernel with userfaultfd.

@@ -30,23 +30,26 @@ public struct Selection: Sendable {
     /// Takes every instance that one of `patterns` matches (all of `catalog` where there are none) and none of `skips`.
     ///
     /// A pattern is a `Glob` of a scenario's name ("wp-fork" is all of its kinds) or an instance's ("*.hugetlb").
-    /// `hidden` scenarios run only by patterns that begin with their common prefix, "harness-". A pattern that
-    /// matches nothing is a failure that tells the nearest name.
+    /// Scenarios of the harness are taken only by patterns that begin with "harness-", unless `includesHarness`. A pattern
+    /// that matches nothing is a failure that tells the nearest name.
     public init(
         of catalog: [Scenario],
-        hidden: [Scenario] = [],
-        patterns: [String],
-        skips: [String] = []
+        patterns: [String] = [],
+        skips: [String] = [],
+        includesHarness: Bool = false
     ) throws(Failure) {
-        let common = Selection.expand(catalog)
-        let all = common + Selection.expand(hidden)
-        for pattern in patterns + skips {
-            if !all.contains(where: { Selection.matches($0, pattern, hidden: hidden) }) {
-                throw Selection.unknown(pattern, all)
-            }
+        let all = Selection.expand(catalog)
+        let selectors = patterns.map { Selector($0, includesHarness) }
+        let excluders = skips.map { Selector($0, includesHarness) }
+        for selector in selectors + excluders where !all.contains(where: { selector.takes($0) }) {
+            throw Selection.unknown(selector.glob.pattern, all)
         }
-        let wanted = patterns.isEmpty ? common : all.filter { Selection.matches($0, anyOf: patterns, hidden: hidden) }
-        instances = wanted.filter { !Selection.matches($0, anyOf: skips, hidden: hidden) }
+        let wanted = all.filter { instance in
+            selectors.isEmpty
+                ? includesHarness || !instance.scenario.isHarness
+                : selectors.contains { $0.takes(instance) }
+        }
+        instances = wanted.filter { instance in !excluders.contains { $0.takes(instance) } }
         if instances.isEmpty { throw Failure("nothing to run: --skip leaves no scenario") }
     }
 
@@ -60,17 +63,6 @@ public struct Selection: Sendable {
         return instances
     }
 
-    private static func matches(_ instance: Instance, anyOf patterns: [String], hidden: [Scenario]) -> Bool {
-        patterns.contains { matches(instance, $0, hidden: hidden) }
-    }
-
-    private static func matches(_ instance: Instance, _ pattern: String, hidden: [Scenario]) -> Bool {
-        let isHidden = hidden.contains { $0.name.text.isSame(as: instance.scenario.name.text) }
-        if isHidden && !pattern.begins(with: "harness-") { return false }
-        let glob = Glob(pattern)
-        return glob.matches(instance.scenario.name.text) || glob.matches(instance.name)
-    }
-
     private static func unknown(_ pattern: String, _ instances: [Instance]) -> Failure {
         var names: [String] = []
         for instance in instances {
@@ -80,5 +72,21 @@ public struct Selection: Sendable {
         names += instances.map { $0.name }
         guard let nearest = nearestName(to: pattern, among: names) else { return Failure("there are no scenarios") }
         return Failure("no scenario matches '\(pattern)'; the nearest name is '\(nearest)' (--list shows all)")
+    }
+}
+
+/// A pattern, and whether it may take scenarios of the harness.
+private struct Selector {
+    let glob: Glob
+    private let takesHarness: Bool
+
+    init(_ pattern: String, _ includesHarness: Bool) {
+        glob = Glob(pattern)
+        takesHarness = includesHarness || pattern.begins(with: Scenario.harnessPrefix)
+    }
+
+    func takes(_ instance: Instance) -> Bool {
+        if instance.scenario.isHarness && !takesHarness { return false }
+        return glob.matches(instance.scenario.name.text) || glob.matches(instance.name)
     }
 }

@@ -16,4 +16,13 @@ enum HugePages {
             if got != count { throw Failure("node \(node) has \(got) of \(count) huge pages of \(size) kB") }
         }
     }
+
+    /// How many are free now; nil on a kernel without hugetlb.
+    static var free: Int? { Requirements.meminfo("HugePages_Free:") }
+
+    /// A failure where fewer are free than before a scenario, whose process is gone.
+    static func leaks(since before: Int) -> [RunFailure] {
+        guard let now = free, now < before else { return [] }
+        return [RunFailure("leak", "\(before - now) huge pages are not free any more")]
+    }
 }

@@ -19,11 +19,10 @@ enum InitProcess {
             notes.append(error.message)
             output = .standard
         }
-        let arguments: Arguments
         do throws(Failure) {
-            arguments = try Arguments(Arguments.words())
+            let arguments = try Arguments(Arguments.words())
             if arguments.sabotage == .hangAtStart { hang() }
-            try runChild(arguments, output, notes)
+            try run(arguments, output, notes)
             if arguments.sabotage == .hangAtEnd { hang() }
         } catch {
             output.line(KTAP.bailOut(error.message))
@@ -32,22 +31,36 @@ enum InitProcess {
         hang()
     }
 
-    /// Runs the suite, or the shell, in a child, so that what kills it does not take the machine with it.
-    private static func runChild(_ arguments: Arguments, _ output: Output, _ notes: [String]) throws(Failure) {
+    /// Sets the machine up, then runs the suite, or the shell, in a child: what kills that does not take the machine with
+    /// it.
+    private static func run(_ arguments: Arguments, _ output: Output, _ notes: [String]) throws(Failure) {
+        if !arguments.shell { output.line(KTAP.version) }
+        if let option = arguments.commandOption { throw Failure("\(option) does not work as PID 1") }
         let selection = arguments.shell ? nil : try Selection(arguments)
-        let setup = MachineSetup(arguments, notes: notes)
-        let allNotes = try setup.run()
-        let child = try Child { () throws(Failure) in
+        let allNotes = notes + (try MachineSetup(arguments).run())
+        let child = try Child {
             guard let selection else { return ConsoleShell.run(notes: allNotes) }
-            let suite = Suite(selection, arguments, output: output, isOwnMachine: true, notes: allNotes)
-            return try suite.run() ? Command.success : Command.failed
+            return runSuite(selection, arguments, output, allNotes)
         }
-        let end = reap(until: child.identifier)
-        if selection == nil || arguments.sabotage == .cutStream { return }
-        switch end {
-        case .exited(Command.success), .exited(Command.failed): return
-        case .exited(let status): throw Failure("the runner exited with status \(status)")
+        switch reap(until: child.identifier) {
+        // It said itself why it is unusable, or is a shell that ends with whatever it likes.
+        case .exited: return
         case .killed(let signal): throw Failure("\(signalName(signal)) ended the runner")
+        }
+    }
+
+    private static func runSuite(
+        _ selection: Selection,
+        _ arguments: Arguments,
+        _ output: Output,
+        _ notes: [String]
+    ) -> Int32 {
+        do throws(Failure) {
+            let suite = Suite(selection, arguments, output: output, isOwnMachine: true, notes: notes)
+            return try suite.run() ? Command.success : Command.failed
+        } catch {
+            output.line(KTAP.bailOut(error.message))
+            return Command.unusable
         }
     }
 

@@ -7,18 +7,16 @@ import Userfaultfd
 /// Makes a fresh machine one that scenarios can run on: modules, swap, huge pages and settings of the kernel.
 struct MachineSetup {
     private let arguments: Arguments
-    private let firstNotes: [String]
 
-    /// Prepares the setup; `notes` tell what was missing before it.
-    init(_ arguments: Arguments, notes: [String]) {
+    /// Prepares the setup that the arguments ask for.
+    init(_ arguments: Arguments) {
         self.arguments = arguments
-        firstNotes = notes
     }
 
     /// Does it and returns notes on what is not there; scenarios that need that are skipped. A module that does not load
     /// is a failure.
     func run() throws(Failure) -> [String] {
-        var notes = firstNotes
+        var notes: [String] = []
         try Modules.loadAll()
         for setting in MachineSetup.settings where FileAccess.exists(setting.path.text) {
             attempt(&notes) { () throws(Failure) in try FileAccess.write(setting.path.text, setting.value.text) }
