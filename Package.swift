@@ -87,7 +87,11 @@ let package = Package(
 
         // Tests: one target a source target.
         .testTarget(name: "UserfaultfdTests", dependencies: ["Userfaultfd"], swiftSettings: hostSettings),
-        .testTarget(name: "ScenariosTests", dependencies: ["Scenarios"], swiftSettings: hostSettings),
+        .testTarget(
+            name: "ScenariosTests",
+            dependencies: ["Scenarios", "uffd-selftest"],
+            swiftSettings: hostSettings
+        ),
         .testTarget(
             name: "KernelLabTests",
             dependencies: [

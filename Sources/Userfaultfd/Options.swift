@@ -55,14 +55,18 @@ public struct Features: OptionSet, Sendable, Equatable {
         "WP_HUGETLBFS_SHMEM", "WP_UNPOPULATED", "POISON", "WP_ASYNC", "MOVE", "RWP", "RWP_ASYNC",
     ]
 
-    /// The bits by their kernel names without `UFFD_FEATURE_`, "RWP RWP_ASYNC"; a bit without a name is "bit 40".
-    public var description: String {
-        var words = ""
-        for bit in 0..<64 where rawValue >> UInt64(bit) & 1 == 1 {
-            if !words.isEmpty { words += " " }
-            words += bit < Features.names.count ? "\(Features.names[bit])" : "bit \(bit)"
+    /// The bits by their kernel names without `UFFD_FEATURE_`; a bit without a name is "bit_40".
+    public var kernelNames: [String] {
+        (0..<64).filter { rawValue >> UInt64($0) & 1 == 1 }.map { bit in
+            bit < Features.names.count ? "\(Features.names[bit])" : "bit_\(bit)"
         }
-        return words
+    }
+
+    /// The names of all bits: "RWP RWP_ASYNC".
+    public var description: String {
+        var text = ""
+        for name in kernelNames { text += (text.utf8.isEmpty ? "" : " ") + name }
+        return text
     }
 }
 

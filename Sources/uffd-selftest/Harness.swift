@@ -20,7 +20,7 @@ enum Harness {
             try context.expectEqual(1 + 1, 3, "the sum")
         },
         Scenario("harness-crash", "dies of a signal", traps: false) { (_) throws(Failure) in
-            _ = CUserfaultfd.kill(getpid(), SIGSEGV)
+            cuffd_store8(0, 1)
         },
         Scenario("harness-hang", "never ends", traps: false, seconds: 1) { (_) throws(Failure) in
             while true { pause() }
@@ -57,13 +57,14 @@ enum Harness {
         Scenario(
             "harness-panic",
             "makes the kernel panic",
-            needs: [.ownMachine, .file("/proc/sysrq-trigger", "CONFIG_MAGIC_SYSRQ")],
+            needs: [.ownMachine, lkdtm],
             traps: false
         ) { (_) throws(Failure) in
-            try FileAccess.write("/proc/sysrq-trigger", "c")
+            try FileAccess.write(provoke, "PANIC")
         },
     ]
 
+    /// Crashes of the kernel on request (`Documentation/fault-injection/provoke-crashes.rst`).
     private static let provoke = "/sys/kernel/debug/provoke-crash/DIRECT"
     private static let lkdtm = Need.file("/sys/kernel/debug/provoke-crash/DIRECT", "CONFIG_LKDTM")
 }

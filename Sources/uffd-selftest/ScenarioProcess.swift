@@ -123,7 +123,7 @@ final class ScenarioProcess {
         dup2(text, 1)
         dup2(text, 2)
         _ = cuffd_set_limit(CUFFD_LIMIT_CORE, 0)
-        cuffd_unblock_signals()
+        cuffd_reset_signals()
     }
 
     private static func runBody(_ instance: Instance, _ records: Output) -> Int32 {

@@ -63,7 +63,7 @@ struct Suite {
 
         let start = Clock.milliseconds
         let run = try runRepeatedly(instance, supervisor)
-        output.line(KTAP.note("traps: \(run.traps)"))
+        if instance.scenario.traps { output.line(KTAP.note("traps: \(run.traps)")) }
         output.line(KTAP.note("duration_ms: \(Clock.milliseconds - start)"))
         for failure in run.failures { output.line(KTAP.failure(failure)) }
         return run.failures.isEmpty ? .passed : .failed

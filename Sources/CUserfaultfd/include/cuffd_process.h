@@ -99,11 +99,13 @@ static inline int cuffd_watch_ending_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Unblocks every signal of the calling thread, for a new child. */
-static inline void cuffd_unblock_signals(void)
+/* Gives a new child every signal's default action, unblocked: who started the program may have ignored some. */
+static inline void cuffd_reset_signals(void)
 {
 	sigset_t set;
 
+	for (int signal = 1; signal <= SIGRTMAX; signal++)
+		sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 	sigemptyset(&set);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 }

@@ -49,11 +49,11 @@ public struct Requirements: Sendable {
         case .features(let wanted):
             guard let features else { return userfaultfdReason }
             let missing = wanted.subtracting(features)
-            return missing.isEmpty ? nil : "kernel lacks \(missing.kernelNames)"
+            return missing.isEmpty ? nil : "kernel lacks \(missing.wholeNames)"
         case .without(let unwanted):
             guard let features else { return userfaultfdReason }
             let there = unwanted.intersection(features)
-            return there.isEmpty ? nil : "kernel has \(there.kernelNames); this is for kernels without"
+            return there.isEmpty ? nil : "kernel has \(there.wholeNames); this is for kernels without"
         case .file(let path, let option):
             return FileAccess.exists(path.text) ? nil : "no \(path): needs \(option)"
         case .pagemapScan: return hasPagemapScan ? nil : "kernel lacks the PAGEMAP_SCAN ioctl (Linux 6.7)"
@@ -164,10 +164,10 @@ public struct Requirements: Sendable {
 
 extension Features {
     /// The bits by their whole kernel names: "UFFD_FEATURE_RWP, UFFD_FEATURE_RWP_ASYNC".
-    fileprivate var kernelNames: String {
+    fileprivate var wholeNames: String {
         var text = ""
-        for word in description.words {
-            text += (text.utf8.isEmpty ? "" : ", ") + "UFFD_FEATURE_\(word)"
+        for name in kernelNames {
+            text += (text.utf8.isEmpty ? "" : ", ") + "UFFD_FEATURE_\(name)"
         }
         return text
     }

@@ -20,8 +20,7 @@ enum InitProcess {
             output = .standard
         }
         do throws(Failure) {
-            let arguments = try Arguments(Arguments.words())
-            if arguments.sabotage == .hangAtStart { hang() }
+            let arguments = try readArguments(output)
             try run(arguments, output, notes)
             if arguments.sabotage == .hangAtEnd { hang() }
         } catch {
@@ -31,10 +30,22 @@ enum InitProcess {
         hang()
     }
 
+    /// Reads the arguments and begins the stream, so that whatever fails from then on can be told.
+    private static func readArguments(_ output: Output) throws(Failure) -> Arguments {
+        do throws(Failure) {
+            let arguments = try Arguments(Arguments.words())
+            if arguments.sabotage == .hangAtStart { hang() }
+            if !arguments.shell { output.line(KTAP.version) }
+            return arguments
+        } catch {
+            output.line(KTAP.version)
+            throw error
+        }
+    }
+
     /// Sets the machine up, then runs the suite, or the shell, in a child: what kills that does not take the machine with
     /// it.
     private static func run(_ arguments: Arguments, _ output: Output, _ notes: [String]) throws(Failure) {
-        if !arguments.shell { output.line(KTAP.version) }
         if let option = arguments.commandOption { throw Failure("\(option) does not work as PID 1") }
         let selection = arguments.shell ? nil : try Selection(arguments)
         let allNotes = notes + (try MachineSetup(arguments).run())

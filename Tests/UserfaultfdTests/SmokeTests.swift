@@ -1,7 +1,0 @@
-// SPDX-License-Identifier: GPL-2.0-only
-
-import Testing
-
-@testable import Userfaultfd
-
-@Test func targetLinks() {}
