@@ -33,14 +33,58 @@ extension Memory {
         if try !isHuge(0..<pages) { throw Failure("\(kind.name): no huge page to be had (memory is fragmented?)") }
     }
 
-    /// Swaps these pages out (MADV_PAGEOUT) and makes sure that they are: the kernel may refuse a page for a moment
-    /// (another CPU's LRU batch holds it), so this asks again until the scenario's watchdog ends it.
+    /// Swaps these pages out (MADV_PAGEOUT) and makes sure that they are. The kernel leaves a page that is in some CPU's
+    /// batch on its way to the LRU lists, and drains the calling CPU's batches only; so this asks from each CPU in turn,
+    /// until the scenario's watchdog ends it.
     public func swapOut(_ pages: Range<Int>) throws(Failure) {
         let pageout: Int32 = 21  // MADV_PAGEOUT, 5.4
+        let home = try Affinity()
         for page in pages {
+            var turn = 0
             while try entry(page).isPresent {
                 try advise(self.page(page), pageout)
+                guard try entry(page).isPresent else { break }
+                try home.only(turn).apply()
+                turn += 1
             }
         }
+        try home.apply()
+    }
+}
+
+/// The CPUs that the calling thread may run on (sched_setaffinity(2)).
+private struct Affinity {
+    /// A bit for each CPU, up to 1024 as in glibc's `cpu_set_t`.
+    private var words: [UInt64]
+
+    /// The CPUs as they are.
+    init() throws(Failure) {
+        words = [UInt64](repeating: 0, count: 16)
+        var code = 0
+        words.withUnsafeMutableBufferPointer { buffer in
+            let address = Int(bitPattern: buffer.baseAddress)
+            code = cuffd_syscall(Int(SYS_sched_getaffinity), 0, buffer.count * 8, address, 0, 0, 0)
+        }
+        try checked("sched_getaffinity", code)
+    }
+
+    /// One of these CPUs; each has its turn.
+    func only(_ turn: Int) -> Affinity {
+        let cpus = (0..<(words.count * 64)).filter { words[$0 / 64] >> UInt64($0 % 64) & 1 == 1 }
+        let cpu = cpus[turn % cpus.count]
+        var one = self
+        one.words = [UInt64](repeating: 0, count: words.count)
+        one.words[cpu / 64] = 1 << UInt64(cpu % 64)
+        return one
+    }
+
+    /// Moves the calling thread to these CPUs.
+    func apply() throws(Failure) {
+        var code = 0
+        words.withUnsafeBufferPointer { buffer in
+            let address = Int(bitPattern: buffer.baseAddress)
+            code = cuffd_syscall(Int(SYS_sched_setaffinity), 0, buffer.count * 8, address, 0, 0, 0)
+        }
+        try checked("sched_setaffinity", code)
     }
 }
