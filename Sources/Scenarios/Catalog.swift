@@ -3,5 +3,8 @@
 /// Every scenario of the suite, subject by subject.
 public enum Catalog {
     /// All scenarios, in the order in which they run.
-    public static let scenarios: [Scenario] = API.scenarios + WriteProtect.scenarios
+    public static let scenarios: [Scenario] =
+        API.scenarios
+        + WriteProtect.scenarios
+        + Missing.scenarios
 }

@@ -13,5 +13,6 @@
 #include "cuffd_memory.h"
 #include "cuffd_process.h"
 #include "cuffd_init.h"
+#include "cuffd_signal.h"
 
 #endif
