@@ -7,4 +7,5 @@ public enum Catalog {
         API.scenarios
         + WriteProtect.scenarios
         + Missing.scenarios
+        + Minor.scenarios
 }
