@@ -8,4 +8,5 @@ public enum Catalog {
         + WriteProtect.scenarios
         + Missing.scenarios
         + Minor.scenarios
+        + Poison.scenarios
 }

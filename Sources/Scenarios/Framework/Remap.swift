@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// Moving a whole mapping with mremap(2).
+extension Memory {
+    /// Room of the memory's length and alignment for `remapped(to:)`, with an inaccessible mapping in it.
+    func destination() throws(Failure) -> UInt {
+        let unit = kind.isTHP || kind.isHugetlb ? try Memory.hugePageSize(kind) : basePageSize
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        // A page more on both sides keeps the VMA from merging with a neighbour.
+        let start = UInt(try checked("mmap", cuffd_mmap(0, range.length + 3 * unit, PROT_NONE, flags, -1, 0)))
+        return (start + 2 * unit - 1) / unit * unit
+    }
+
+    /// Moves the mapping to room of its own and gives it there. Blocks until an event of it is read.
+    func remapped() throws(Failure) -> Memory {
+        try remapped(to: destination())
+    }
+
+    /// Moves the mapping to `start`, which another mapping may occupy, and gives it there.
+    func remapped(to start: UInt, flags: Int32 = 0) throws(Failure) -> Memory {
+        let all = MREMAP_MAYMOVE | MREMAP_FIXED | flags
+        try checked("mremap", cuffd_mremap(range.start, range.length, range.length, all, start))
+        return moved(to: start)
+    }
+}
