@@ -9,4 +9,5 @@ public enum Catalog {
         + Missing.scenarios
         + Minor.scenarios
         + Poison.scenarios
+        + Move.scenarios
 }
