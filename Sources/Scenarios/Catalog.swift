@@ -10,4 +10,5 @@ public enum Catalog {
         + Minor.scenarios
         + Poison.scenarios
         + Move.scenarios
+        + Event.scenarios
 }

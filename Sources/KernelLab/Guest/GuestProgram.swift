@@ -86,10 +86,7 @@ public struct GuestProgram: Sendable {
         swift.workingDirectory = packageRoot
         let output = ErrorLines()
         do {
-            try await swift.run(Self.arguments(scratch: scratch.string), log: log) { [events] line in
-                output.take(line)
-                if line.hasPrefix("Another instance of SwiftPM") { events.send(.note(line)) }
-            }
+            try await swift.run(Self.arguments(scratch: scratch.string), log: log) { output.take($0) }
         } catch ToolError.failed(let command, let status, let lastLines, _) {
             let failure = ToolError.failed(command: command, status: status, lastLines: lastLines, log: log)
             if let full = StorageError.explaining(failure, in: scratch) as? StorageError { throw full }
@@ -99,9 +96,7 @@ public struct GuestProgram: Sendable {
     }
 
     private static func arguments(scratch: String) -> [String] {
-        var link = ["-static", "-no-pie"].flatMap { ["-Xswiftc", "-Xclang-linker", "-Xswiftc", $0] }
-        // Without its symbols it is less than half as large, and every boot unpacks it.
-        link += ["-Xlinker", "-s"]
+        let link = ["-static", "-no-pie"].flatMap { ["-Xswiftc", "-Xclang-linker", "-Xswiftc", $0] }
         return ["build", "--traits", "Guest", "--scratch-path", scratch, "-c", "release", "--product", product] + link
     }
 
