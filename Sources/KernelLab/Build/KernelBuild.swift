@@ -60,9 +60,10 @@ public struct KernelBuild: Sendable {
             events: events,
             isWhole: { BuiltKernel(folder: $0).isWhole }
         ) { folder in
-            let make = KernelMake(build: self, tools: tools, objects: try objects(key: key))
-            try await make.run(into: BuiltKernel(folder: folder))
-            make.removeObjects(if: isCached(source.path))
+            let objects = try await ObjectFolder(for: self, key: key)
+            try await objects.use { path in
+                try await KernelMake(build: self, tools: tools, objects: path).run(into: BuiltKernel(folder: folder))
+            }
         }
         let kernel = BuiltKernel(folder: entry.path)
         if !entry.isNew {
@@ -99,24 +100,6 @@ public struct KernelBuild: Sendable {
             "tools": try await tools.versions(),
         ])
     }
-
-    /// Where the objects go.
-    ///
-    /// For a tree of the cache that is a folder of the tree: kbuild then calls the source "..", compiler commands are
-    /// the same whatever the tree's name, and ccache knows the files that a new version of a series has not
-    /// touched. A tree of the user's is left alone; its objects stay in the cache, and an edit rebuilds
-    /// what it touches.
-    private func objects(key: ContentKey) throws -> FilePath {
-        if isCached(source.path) { return source.path.appending(".objects-\(key.short)") }
-        let place = ContentKey([
-            "tree": source.path.string, "architecture": architecture.name, "configuration": configuration.text,
-        ])
-        return try cache.folder(.objects).appending(place.short)
-    }
-
-    private func isCached(_ path: FilePath) -> Bool {
-        path.starts(with: cache.root)
-    }
 }
 
 /// The folder of a kernel in the cache.
@@ -127,7 +110,7 @@ struct BuiltKernel: Sendable {
     var config: FilePath { folder.appending("config") }
     var modules: FilePath { folder.appending("modules") }
     var genInitCpio: FilePath { folder.appending("gen_init_cpio") }
-    var log: FilePath { folder.appending("kernel-build.log") }
+    var log: FilePath { folder.appending(KernelMake.logName) }
     /// The last file that is written.
     var release: FilePath { folder.appending("release") }
 

@@ -8,6 +8,8 @@ public enum KernelBuildError: LabError, Hashable {
     case missing([BuildRequirement])
     /// The folder of the tree holds a build of its own, which kbuild refuses to build beside.
     case treeNotClean(FilePath)
+    /// kbuild cannot work in a folder of this name.
+    case unusablePath(FilePath)
     /// The folder is no kernel tree.
     case notATree(FilePath)
     /// Kconfig did not keep what fragments require.
@@ -20,7 +22,7 @@ public enum KernelBuildError: LabError, Hashable {
     /// The machine lacks something, the command line names a wrong tree, or the kernel does not build.
     public var exitStatus: ExitStatus {
         switch self {
-        case .missing: .environment
+        case .missing, .unusablePath: .environment
         case .treeNotClean, .notATree: .usage
         case .configuration, .make, .noProduct: .build
         }
@@ -37,6 +39,9 @@ public enum KernelBuildError: LabError, Hashable {
         case .treeNotClean(let tree):
             return "\(tree) holds a kernel built in place, and a build outside of a tree needs a clean one: "
                 + "run “make mrproper” there (it deletes .config; keep a copy)"
+        case .unusablePath(let path):
+            return "kbuild cannot work in “\(path)”, because of a blank or colon in the name: "
+                + "rename the folder, or set RWP_CACHE to another one"
         case .notATree(let tree):
             return "\(tree) is no kernel source: there is no Makefile and Kconfig in it"
         case .configuration(let losses, let tree):

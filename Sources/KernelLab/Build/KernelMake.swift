@@ -11,8 +11,11 @@ struct KernelMake: Sendable {
     let objects: FilePath
 
     private var source: SourceTree { build.source }
-    private var log: FilePath { objects.appending("kernel-build.log") }
+    private var log: FilePath { objects.appending(Self.logName) }
     private var files: FileManager { .default }
+
+    /// The log's name, while it is built and afterwards.
+    static let logName = "kernel-build.log"
 
     /// Builds, and puts what is worth keeping into `result`.
     func run(into result: BuiltKernel) async throws {
@@ -29,15 +32,12 @@ struct KernelMake: Sendable {
         }
     }
 
-    /// Removes the objects of a finished build, if they are of no more use: some 700 MB.
-    func removeObjects(if isDone: Bool) {
-        // What cannot be removed does no harm, and the kernel is built.
-        if isDone { try? files.removeItem(atPath: objects.string) }
-    }
-
     // MARK: Steps
 
     private func checkTree() throws(KernelBuildError) {
+        for path in [source.path, objects] where path.string.contains(where: { $0.isWhitespace || $0 == ":" }) {
+            throw .unusablePath(path)
+        }
         for name in ["Makefile", "Kconfig"] where !files.fileExists(atPath: source.path.appending(name).string) {
             throw .notATree(source.path)
         }

@@ -86,7 +86,10 @@ public struct GuestProgram: Sendable {
         swift.workingDirectory = packageRoot
         let output = ErrorLines()
         do {
-            try await swift.run(Self.arguments(scratch: scratch.string), log: log) { output.take($0) }
+            try await swift.run(Self.arguments(scratch: scratch.string), log: log) { [events] line in
+                output.take(line)
+                if line.hasPrefix("Another instance of SwiftPM") { events.send(.note(line)) }
+            }
         } catch ToolError.failed(let command, let status, let lastLines, _) {
             let failure = ToolError.failed(command: command, status: status, lastLines: lastLines, log: log)
             if let full = StorageError.explaining(failure, in: scratch) as? StorageError { throw full }
@@ -96,7 +99,9 @@ public struct GuestProgram: Sendable {
     }
 
     private static func arguments(scratch: String) -> [String] {
-        let link = ["-static", "-no-pie"].flatMap { ["-Xswiftc", "-Xclang-linker", "-Xswiftc", $0] }
+        var link = ["-static", "-no-pie"].flatMap { ["-Xswiftc", "-Xclang-linker", "-Xswiftc", $0] }
+        // Without its symbols it is less than half as large, and every boot unpacks it.
+        link += ["-Xlinker", "-s"]
         return ["build", "--traits", "Guest", "--scratch-path", scratch, "-c", "release", "--product", product] + link
     }
 

@@ -65,6 +65,22 @@ public struct ModuleSet: Sendable, Hashable {
         }
     }
 
+    /// Lets libkmod name what `requests` need of the modules of `image`.
+    ///
+    /// Of a kernel that was brought without modules nothing is known: nothing is packed then, and a note says so.
+    ///
+    /// - Throws: `ModuleError`.
+    public init(_ requests: [ModuleRequest], for image: KernelImage, events: EventSink) throws(ModuleError) {
+        if let modules = image.modules {
+            self = try ModuleSet(requests, in: modules, release: image.release)
+            return
+        }
+        self = .empty
+        guard !requests.isEmpty else { return }
+        let names = requests.map(\.name).joined(separator: ", ")
+        events.send(.note("no folder of modules for \(image.image): not packed, unless built in: \(names)"))
+    }
+
     init(modules: [Module]) {
         self.modules = modules
     }

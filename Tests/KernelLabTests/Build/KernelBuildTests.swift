@@ -72,6 +72,19 @@ import Testing
         }
     }
 
+    @Test func objectsOfTheUsersTreesAreFewAndTheLatest() async throws {
+        try await withKernel(inCache: false) { kernel in
+            for setting in 1...6 {
+                _ = try await kernel.build("CONFIG_KEPT=\(setting)\n").build()
+            }
+            let folder = try kernel.cache.folder(.objects)
+            let configs = try folder.names().filter { !$0.hasPrefix(".") }.map {
+                try folder.appending($0).appending(".config").text()
+            }
+            #expect(configs.sorted() == (3...6).map { "CONFIG_KEPT=\($0)\n" })
+        }
+    }
+
     @Test func imageDoesNotDependOnWhoBuildsItWhere() async throws {
         try await withKernel { kernel in
             let makefile = try kernel.tree.appending("Makefile").text()
@@ -197,6 +210,16 @@ import Testing
             }
             #expect(folder.starts(with: kernel.cache.root))
             #expect(free > 0)
+        }
+    }
+
+    @Test(arguments: ["with blank", "with:colon"])
+    func nameThatKbuildCannotTakeIsExplained(name: String) async throws {
+        try await withTemporaryFolder { folder in
+            let kernel = try FakeKernel(in: folder.appending(name))
+            let error = try await failure(kernel.build())
+            #expect(error?.exitStatus == .environment)
+            #expect(error?.description.contains("RWP_CACHE") == true)
         }
     }
 

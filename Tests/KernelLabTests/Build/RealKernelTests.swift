@@ -38,6 +38,25 @@ struct RealKernelTests {
         #expect(try ModuleSet([.init(name: "zram")], in: modules, release: image.release) == .empty)
     }
 
+    @Test func guestProgramAndModulesArePacked() async throws {
+        let root = KernelConfigurationTests.fragments.removingLastComponent().removingLastComponent()
+        let image = try await build(settings: []).build()
+        let program = try await GuestProgram(packageRoot: root, cache: cache, events: .discarding).build()
+        let set = try ModuleSet([.init(parsing: "kvm_amd nested=1")], for: image, events: .discarding)
+        let packer = try await GenInitCpio(
+            for: image,
+            images: root.appending("qemu-images"),
+            cache: cache,
+            events: .discarding
+        )
+        let archive = try await Initramfs(program: program, modules: set)
+            .pack(with: packer, cache: cache, events: .discarding)
+        let list = try await Tool.find("sh").capture(["-c", "cpio -t < \"$1\"", "sh", archive.path.string])
+        for name in ["init", "modules/00-irqbypass.ko", "modules/01-kvm.ko", "modules/02-kvm_amd.ko", "modules/order"] {
+            #expect(list.split(separator: "\n").contains(Substring(name)))
+        }
+    }
+
     @Test func zramAsAModuleBringsWhatItDependsOn() async throws {
         let image = try await build(settings: ["ZRAM=m", "ZSMALLOC=m"]).build()
         let modules = try #require(image.modules)

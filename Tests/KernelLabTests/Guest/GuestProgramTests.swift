@@ -93,6 +93,17 @@ import Testing
         }
     }
 
+    @Test func waitingForAnotherSwiftPMIsTold() async throws {
+        try await withTemporaryFolder { folder in
+            let line = "Another instance of SwiftPM (PID: 1) is already running"
+            let notes = Notes()
+            var program = try Package(in: folder, build: "echo '\(line)' >&2\n" + Self.succeeding).program
+            program.events = notes.sink
+            _ = try await program.build()
+            #expect(notes.all == [line])
+        }
+    }
+
     @Test func fullDiskIsNamed() async throws {
         try await withTemporaryFolder { folder in
             let package = try Package(in: folder, build: "cp /bin/sh /dev/full || exit 1")

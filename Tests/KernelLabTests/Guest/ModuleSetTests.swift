@@ -90,6 +90,15 @@ import Testing
         }
     }
 
+    @Test func kernelWithoutModulesGetsANoteThatNamesThem() throws {
+        let notes = Notes()
+        let image = KernelImage(image: "/boot/image")
+        #expect(try ModuleSet([.init(name: "zram")], for: image, events: notes.sink) == .empty)
+        #expect(notes.all.count == 1 && notes.all[0].contains("zram"))
+        #expect(try ModuleSet([], for: image, events: notes.sink) == .empty)
+        #expect(notes.all.count == 1)
+    }
+
     @Test func noRequestsNeedNoFolder() throws {
         #expect(try ModuleSet([], in: "/nowhere") == .empty)
     }
