@@ -64,14 +64,17 @@ struct DebianArchive: Sendable {
         } catch ToolError.failed {
             return []
         }
-        let all = Self.candidates(inStanzas: text)
-        let wanted = [base.major, base.minor]
-        let matching = all.filter { candidate in
+        return Self.matching(base, Self.candidates(inStanzas: text))
+    }
+
+    /// Those of `candidates` that are of `base`, newest first.
+    static func matching(_ base: Base, _ candidates: [Candidate]) -> [Candidate] {
+        let matching = candidates.filter { candidate in
             let upstream = candidate.upstream
-            guard Array(upstream.prefix(2)) == wanted else { return false }
+            guard Array(upstream.prefix(2)) == [base.major, base.minor] else { return false }
             return base.sublevel.map { $0 == (upstream.count > 2 ? upstream[2] : 0) } ?? true
         }
-        // Stable in effect: of one upstream version, apt lists the newest first.
+        // Of one upstream version, apt lists the newest first, and that order is kept.
         return matching.enumerated().sorted { a, b in
             a.element.upstream == b.element.upstream
                 ? a.offset < b.offset : b.element.upstream.lexicographicallyPrecedes(a.element.upstream)

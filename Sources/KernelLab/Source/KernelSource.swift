@@ -17,7 +17,7 @@ public enum SourceRequest: Sendable, Hashable {
 public struct KernelSource: Sendable {
     private let cache: KernelCache
     private let events: EventSink
-    private let kernelOrg: KernelOrg
+    let kernelOrg: KernelOrg
     private let debian: Bool
 
     /// Sources that are kept in `cache`.

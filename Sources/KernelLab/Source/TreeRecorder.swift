@@ -34,7 +34,7 @@ struct TreeRecorder: Sendable {
         let commit = try await ours.line(["commit-tree", "-m", "Linux, as it stands in \(self.tree)", tree])
         try await ours.run(["update-ref", "refs/heads/main", commit])
         let arguments = ["clone", "--quiet", "--no-checkout", "--template=", "--branch=main", "--no-tags"]
-        try await ours.run(arguments + ["--", gitDirectory.string, folder.string])
+        try await Git(in: repository).run(arguments + ["--", gitDirectory.string, folder.string])
         let git = try Git(in: folder)
         try await git.run(["remote", "remove", "origin"])
         try await SourceRepository.configure(git)

@@ -61,11 +61,15 @@ enum FakeTree {
         diff --git a/mm/memory.c b/mm/memory.c
         --- a/mm/memory.c
         +++ b/mm/memory.c
-        @@ -\(line - 1),3 +\(line - 1),3 @@
+        @@ -\(line - 3),7 +\(line - 3),7 @@
+         line \(line - 3)
+         line \(line - 2)
          line \(line - 1)
         -\(old)
         +\(new)
          line \(line + 1)
+         line \(line + 2)
+         line \(line + 3)
         --\u{20}
         2.39.5
 
