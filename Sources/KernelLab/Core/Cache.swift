@@ -102,7 +102,7 @@ public struct KernelCache: Sendable {
             events.send(.note("\(path) is damaged: making it anew"))
             try remove(path)
         }
-        removeAbandoned(in: folder, besides: name)
+        removeAbandoned(in: folder, besides: name, events: events)
         try await makeAndRename(to: path, make)
         return Entry(path: path, isNew: true)
     }
@@ -141,17 +141,17 @@ public struct KernelCache: Sendable {
     }
 
     /// Removes the temporaries of killed runs: those whose lock nobody holds, and, as we hold that lock, ours.
-    private func removeAbandoned(in folder: FilePath, besides ours: String) {
+    private func removeAbandoned(in folder: FilePath, besides ours: String, events: EventSink) {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.string)) ?? []
         for temporary in names {
             guard let mark = temporary.range(of: Self.temporaryMark, options: .backwards) else { continue }
             let name = String(temporary[..<mark.lowerBound])
-            if name == ours {
-                try? remove(folder.appending(temporary))
-            } else if let lock = try? FileLock.attempt(lockPath(in: folder, name)) {
-                try? remove(folder.appending(temporary))
-                lock.release()
-            }
+            let lock = name == ours ? nil : try? FileLock.attempt(lockPath(in: folder, name))
+            guard name == ours || lock != nil else { continue }
+            // A kernel tree takes seconds to remove.
+            events.send(.note("removing \(temporary), which an interrupted run left"))
+            try? remove(folder.appending(temporary))
+            lock?.release()
         }
     }
 

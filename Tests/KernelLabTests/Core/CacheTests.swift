@@ -104,8 +104,10 @@ struct Notes: Sendable {
             let folder = try cache.folder(.kernels)
             try folder.appending("e.tmp-1/half").write("x")
             try folder.appending("other.tmp-2/half").write("x")
-            _ = try await entry(cache)
+            let notes = Notes()
+            _ = try await entry(cache, events: notes.sink)
             #expect(try names(cache) == ["e"])
+            #expect(notes.all.count == 2)
         }
     }
 
