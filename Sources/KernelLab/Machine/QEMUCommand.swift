@@ -33,7 +33,9 @@ struct QEMUCommand {
             let options = ["tcg"] + (machine.accelerators.tcg?.options ?? [])
             accelerated = ["-accel", options.joined(separator: ","), "-cpu", machine.accelerators.tcg?.cpu ?? "max"]
         }
-        return accelerated + ["-smp", "\(machine.cpus)"]
+        // The kernel warns of a socket whose CPUs are on different nodes, so where there are nodes each CPU has a socket.
+        let sockets = machine.numaNodes.count > 1 ? ",sockets=\(machine.cpus),cores=1,threads=1" : ""
+        return accelerated + ["-smp", "\(machine.cpus)\(sockets)"]
     }
 
     private var memory: [String] {
