@@ -13,10 +13,18 @@ struct QEMUCommand {
     let kernel: FilePath
     let initramfs: FilePath
     let commandLine: KernelCommandLine
-    let pipes: MachinePipes
+    let channels: Channels
+
+    /// Where the kernel's console and the guest's results go.
+    enum Channels {
+        /// Each to a file of its own: neither can garble the other.
+        case apart(console: FilePath, ktap: FilePath)
+        /// The console to the terminal that QEMU runs on; there are no results.
+        case terminal
+    }
 
     var arguments: [String] {
-        isolation + cpus + memory + channels + boot + machine.qemu.devices.flatMap { ["-device", $0] }
+        isolation + cpus + memory + channelArguments + boot + machine.qemu.devices.flatMap { ["-device", $0] }
             + machine.qemu.arguments
     }
 
@@ -49,14 +57,21 @@ struct QEMUCommand {
         return ["-m", "\(machine.memoryMiB)M"] + nodes
     }
 
-    /// The console is the kernel's alone, and the port the guest program's: neither can garble the other.
-    private var channels: [String] {
-        [
-            "-chardev", "file,id=console,path=\(Self.escaped(pipes.console))", "-serial", "chardev:console",
-            "-device", machine.qemu.serialBus,
-            "-chardev", "file,id=ktap,path=\(Self.escaped(pipes.ktap))",
-            "-device", "virtserialport,chardev=ktap,name=\(Self.portName)",
-        ]
+    private var channelArguments: [String] {
+        switch channels {
+        case .apart(let console, let ktap):
+            [
+                "-chardev", "file,id=console,path=\(Self.escaped(console))", "-serial", "chardev:console",
+                "-device", machine.qemu.serialBus,
+                "-chardev", "file,id=ktap,path=\(Self.escaped(ktap))",
+                "-device", "virtserialport,chardev=ktap,name=\(Self.portName)",
+            ]
+        case .terminal:
+            [
+                "-chardev", "stdio,id=console,mux=on,signal=off", "-serial", "chardev:console",
+                "-mon", "chardev=console,mode=readline",
+            ]
+        }
     }
 
     private var boot: [String] {

@@ -92,7 +92,7 @@ public struct VirtualMachine: Sendable {
             kernel: kernel,
             initramfs: initramfs,
             commandLine: commandLine,
-            pipes: pipes
+            channels: .apart(console: pipes.console, ktap: pipes.ktap)
         )
         let session = MachineSession(
             qemu: qemu.tool,

@@ -30,6 +30,7 @@ struct PlainLines: EventReader {
         run.receive(event, at: now)
         switch event {
         case .started(let step, let detail):
+            flush()
             lastProgress = now
             say(step, detail)
         case .advanced:
@@ -37,7 +38,8 @@ struct PlainLines: EventReader {
         case .finished(let step, let outcome):
             flush()
             let started = run.steps.first { $0.step == step }?.started ?? now
-            say(step, (outcome.isEmpty ? "done" : outcome) + " (\((now - started).spoken))")
+            let time = started < now ? " (\((now - started).spoken))" : ""
+            say(step, (outcome.isEmpty ? "done" : outcome) + time)
         case .note(let text):
             output.line("note: " + text.printable)
         case .console(let line):

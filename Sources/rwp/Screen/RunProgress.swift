@@ -48,6 +48,8 @@ struct RunProgress: Sendable {
                 $0.unit = unit
             }
         case .finished(let step, let outcome):
+            // What is found in the cache finishes without having started.
+            if !steps.contains(where: { $0.step == step }) { start(StepProgress(step: step, detail: "", started: now)) }
             update(step) { $0.end = (now, outcome.printable) }
         case .ktap(let event):
             receive(event, at: now)

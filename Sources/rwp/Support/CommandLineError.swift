@@ -10,10 +10,12 @@ enum CommandLineError: LabError, Equatable {
     case needs(String, option: String)
     /// A value that an option does not take.
     case badValue(String, option: String, allowed: String)
-    /// A pattern that no scenario matches, and the name nearest to it.
-    case unknownScenario(String, nearest: String?)
+    /// A pattern that no scenario matches, in the guest program's words, which name the nearest.
+    case unknownScenario(String)
     /// A name of something else ("machine", "series") that does not exist.
     case unknownName(String, kind: String, known: [String])
+    /// A file or folder that an option names and that is not there to read.
+    case unreadable(String, option: String)
     /// A folder without results.
     case noResults(String)
     /// `rwp shell` without a terminal.
@@ -29,12 +31,13 @@ enum CommandLineError: LabError, Equatable {
             return "\(option) means nothing without \(needed): add \(needed), or leave \(option) out"
         case .badValue(let value, let option, let allowed):
             return "'\(value)' is no value for \(option): it takes \(allowed)"
-        case .unknownScenario(let pattern, let nearest):
-            let hint = nearest.map { "did you mean '\($0)'? " } ?? ""
-            return "no scenario matches '\(pattern)': \(hint)'rwp list' shows them all"
+        case .unknownScenario(let message):
+            return message
         case .unknownName(let name, let kind, let known):
             let hint = NearestName.of(name, among: known).map { " (did you mean '\($0)'?)" } ?? ""
             return "there is no \(kind) '\(name)'\(hint): there is \(known.joined(separator: ", "))"
+        case .unreadable(let path, let option):
+            return "\(option) names \(path), which is not there or not readable: check the path"
         case .noResults(let folder):
             return "no results in \(folder): 'rwp test' makes some, or name the folder of a run"
         case .noTerminal:
