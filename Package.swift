@@ -5,11 +5,19 @@ import PackageDescription
 
 /// What the guest program is compiled with. The `Guest` trait turns it into Embedded Swift, to be linked
 /// statically for the VM; without the trait the same sources are ordinary Swift, for unit tests.
+///
+/// The optimizer may not make a copy of `expect` and its like for every closure that they are handed: the program would
+/// be twice as large and take twice as long to compile.
 let guestSettings: [SwiftSetting] = [
     .enableExperimentalFeature("Embedded", .when(traits: ["Guest"])),
-    .unsafeFlags(["-wmo"], .when(traits: ["Guest"])),
+    .unsafeFlags(["-wmo", "-Osize"] + without(["closure-specialize", "capture-prop"]), .when(traits: ["Guest"])),
     .treatAllWarnings(as: .error),
 ]
+
+/// The compiler flags that leave out these passes of its optimizer.
+func without(_ passes: [String]) -> [String] {
+    passes.flatMap { ["-Xllvm", "-sil-disable-pass=\($0)"] }
+}
 
 let hostSettings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),

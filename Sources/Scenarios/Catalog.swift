@@ -11,4 +11,5 @@ public enum Catalog {
         + Poison.scenarios
         + Move.scenarios
         + Event.scenarios
+        + RWP.scenarios
 }

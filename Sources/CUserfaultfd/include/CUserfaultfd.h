@@ -15,5 +15,6 @@
 #include "cuffd_process.h"
 #include "cuffd_init.h"
 #include "cuffd_signal.h"
+#include "cuffd_uring.h"
 
 #endif

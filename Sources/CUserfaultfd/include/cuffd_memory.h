@@ -30,6 +30,16 @@ static inline uint64_t cuffd_fetch_add64(uintptr_t address, uint64_t value)
 	return __atomic_fetch_add((volatile uint64_t *)address, value, __ATOMIC_SEQ_CST);
 }
 
+/* vmsplice(2) of one range into a pipe, which takes references by GUP: bytes, else the negated error number. */
+long cuffd_vmsplice(int fd, uintptr_t address, uintptr_t length);
+
+/* process_vm_readv(2) and process_vm_writev(2) of one range: bytes, else the negated error number. */
+long cuffd_process_vm_read(int pid, uintptr_t remote, uintptr_t local, uintptr_t length);
+long cuffd_process_vm_write(int pid, uintptr_t remote, uintptr_t local, uintptr_t length);
+
+/* move_pages(2) of this process: the pages that did not move, else the negated error number. */
+long cuffd_move_pages(uintptr_t count, uintptr_t *pages, int *nodes, int *status, int flags);
+
 /* What became of an access that may raise SIGSEGV or SIGBUS. */
 struct cuffd_probe {
 	/* 0, or the signal that the access raised. */

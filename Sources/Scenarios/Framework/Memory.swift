@@ -15,6 +15,8 @@ public struct Memory: Sendable {
     public let pageSize: UInt
     /// How many pages there are.
     public let pages: Int
+    /// How many pages one page-table entry maps: those of a huge page for THP kinds, else one.
+    public let pagesPerChunk: Int
     /// The addresses.
     public var range: AddressRange
     /// The memfd, -1 for anonymous memory.
@@ -27,6 +29,7 @@ public struct Memory: Sendable {
         let length = (UInt(wanted) * pageSize + unit - 1) / unit * unit
         self.kind = kind
         pages = Int(length / pageSize)
+        pagesPerChunk = Int((kind.isTHP ? unit : pageSize) / pageSize)
         descriptor = kind.isAnonymous ? -1 : try Memory.file(kind, length: length)
         range = AddressRange(start: try Memory.reserve(length, alignment: unit), length: length)
         try map(at: range.start)
@@ -36,6 +39,7 @@ public struct Memory: Sendable {
         kind = other.kind
         pageSize = other.pageSize
         pages = other.pages
+        pagesPerChunk = other.pagesPerChunk
         descriptor = other.descriptor
         self.range = range
     }
@@ -89,6 +93,14 @@ public struct Memory: Sendable {
     public func advise(_ part: AddressRange, _ advice: Int32) throws(Failure) {
         if madvise(UnsafeMutableRawPointer(bitPattern: part.start), Int(part.length), advice) != 0 {
             throw Failure(call: "madvise \(advice)", code: cuffd_errno())
+        }
+    }
+
+    /// Punches a hole into the file under a range of it (fallocate(2)).
+    public func punchHole(_ part: AddressRange) throws(Failure) {
+        let mode: Int32 = 0x03  // FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
+        if fallocate(descriptor, mode, Int(part.start - range.start), Int(part.length)) != 0 {
+            throw Failure(call: "fallocate", code: cuffd_errno())
         }
     }
 

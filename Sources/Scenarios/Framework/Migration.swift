@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// Moving a memory's pages between NUMA nodes (move_pages(2)).
+extension Memory {
+    /// Moves every present page to a node, and makes sure that all are there. A page that is busy for a moment (its
+    /// reference is held by another CPU's batch) is asked again, until the scenario's watchdog ends it.
+    public func move(to node: Int) throws(Failure) {
+        while try !tryMove(to: node) {
+            sched_yield()
+        }
+    }
+
+    /// Asks for the move once; true if every present page is on the node now.
+    public func tryMove(to node: Int) throws(Failure) -> Bool {
+        var addresses: [UInt] = []
+        for chunk in 0..<chunkCount { addresses.append(address(firstPage(chunk))) }
+        var targets = [Int32](repeating: Int32(node), count: addresses.count)
+        var status = [Int32](repeating: 0, count: addresses.count)
+        let moveAll = 4  // MPOL_MF_MOVE_ALL
+        let result = cuffd_move_pages(UInt(addresses.count), &addresses, &targets, &status, Int32(moveAll))
+        if result < 0 { throw Failure(call: "move_pages", code: Int32(-result)) }
+        for place in status where place != Int32(node) && place != -ENOENT { return false }
+        return true
+    }
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/// Read-write protection, subject by subject.
+enum RWP {
+    static let scenarios: [Scenario] =
+        RWPAsync.scenarios + RWPSync.scenarios + RWPScan.scenarios
+        + RWPMprotect.scenarios + RWPLifetime.scenarios + RWPDrop.scenarios
+        + RWPFork.scenarios + RWPRemap.scenarios + RWPSwap.scenarios
+        + RWPGup.scenarios + RWPMigrate.scenarios
+        + RWPToggle.scenarios + RWPTHP.scenarios + RWPBesideWP.scenarios
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// Write protection and read-write protection in one program (rules G1, G3).
+enum RWPBesideWP {
+    private static let needs = Need.rwp + [.features([.writeProtect, .writeProtectFiles, .writeProtectAsync])]
+
+    static let scenarios: [Scenario] = [
+        Scenario(
+            "rwp-wp-refused",
+            "a VMA is never both, whichever comes first",
+            rules: "G1 G3",
+            on: MemoryKind.all,
+            needs: needs,
+            refused
+        ),
+        Scenario(
+            "rwp-wp-side-by-side",
+            "two VMAs of one userfaultfd, both async, are told apart by one scan",
+            rules: "S2 G1",
+            on: MemoryKind.all,
+            needs: needs,
+            sideBySide
+        ),
+        Scenario(
+            "rwp-wp-handover",
+            "a range handed from WP to RWP and back has no stale bit",
+            rules: "G3 L6 S1",
+            on: MemoryKind.all,
+            needs: needs,
+            handover
+        ),
+        Scenario(
+            "rwp-wp-neighbours",
+            "neighbouring WP and RWP VMAs never merge",
+            rules: "G5",
+            on: MemoryKind.all,
+            needs: needs,
+            neighbours
+        ),
+    ]
+
+    private static func refused(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false, features: [.writeProtect, .writeProtectFiles])
+        let memory = protected.memory
+        try protected.showTrap()
+        try context.expectErrno(.busy, "RWP to WP") { () throws(Failure) in
+            try protected.uffd.register(memory.range, .writeProtect)
+        }
+        try protected.uffd.unregister(memory.range)
+        try protected.uffd.register(memory.range, .writeProtect)
+        try context.expectErrno(.busy, "WP to RWP") { () throws(Failure) in
+            try protected.uffd.register(memory.range, .readWriteProtect)
+        }
+        try protected.uffd.unregister(memory.range)
+        try context.expectErrno(.invalid, "both at once") { () throws(Failure) in
+            try protected.uffd.register(memory.range, [.readWriteProtect, .writeProtect])
+        }
+    }
+
+    private static func sideBySide(_ context: Context) throws(Failure) {
+        let features: Features = [.writeProtect, .writeProtectFiles, .writeProtectAsync, .writeProtectUnpopulated]
+        let protected = try Protected(context, async: true, features: features)
+        try protected.showTrap()
+        let memory = protected.memory
+        let other = try Memory(context.kind, chunks: 4)
+        try other.populate()
+        try protected.uffd.register(other.range, .writeProtect)
+        try protected.armAll()
+        try protected.uffd.writeProtect(other.range)
+        memory.store(memory.firstPage(1), offset: 100, 1)
+        other.load(other.firstPage(1))
+        other.store(other.firstPage(2), offset: 100, 1)
+        try protected.expectAccessed([1], "the RWP side")
+        let low = min(memory.range.start, other.range.start)
+        let whole = AddressRange(start: low, length: max(memory.range.end, other.range.end) - low)
+        var query = ScanQuery(report: [.accessed, .written])
+        query.any = [.accessed, .written]
+        let pagemap = try Pagemap()
+        let regions = try pagemap.scan(whole, query).regions
+        try context.expectEqual(regions.count, 2, "regions of one scan over both")
+        for region in regions {
+            if region.range == memory.chunk(1) {
+                try context.expect(region.categories == .accessed, "categories of the RWP chunk")
+            } else {
+                try context.expect(other.chunk(2).contains(region.range.start), "the region of the WP side")
+                try context.expect(region.categories == .written, "categories of the WP chunk")
+            }
+        }
+    }
+
+    private static func handover(_ context: Context) throws(Failure) {
+        let features: Features = [.writeProtect, .writeProtectFiles]
+        let protected = try Protected(context, async: false, features: features)
+        let memory = protected.memory
+        try protected.showTrap()
+        for round in 0..<3 {
+            try protected.armAll()
+            try protected.uffd.unregister(memory.range)
+            try protected.uffd.register(memory.range, .writeProtect)
+            try expectNoBit(protected, "round \(round), registered for WP")
+            memory.fill(seed: 1)
+            try protected.uffd.writeProtect(memory.range)
+            try memory.check("reads of write-protected pages")
+            try protected.expectNoMessage("reads of write-protected pages")
+            try protected.uffd.unregister(memory.range)
+            try protected.uffd.register(memory.range, .readWriteProtect)
+            try expectNoBit(protected, "round \(round), registered for RWP")
+            memory.fill(seed: 1)
+            try protected.expectNoMessage("access of unarmed chunks")
+        }
+        try protected.armAll()
+        try protected.expectTrap(1, .read)
+    }
+
+    private static func neighbours(_ context: Context) throws(Failure) {
+        let features: Features = [.writeProtect, .writeProtectFiles]
+        let protected = try Protected(context, async: false, features: features)
+        let memory = protected.memory
+        try protected.showTrap()
+        try protected.uffd.unregister(memory.chunks(2..<4))
+        try protected.uffd.register(memory.chunks(2..<4), .writeProtect)
+        try context.expectEqual(try AddressSpace.mappings(in: memory.range), 2, "VMAs of an RWP and a WP half")
+        try protected.uffd.unregister(memory.range)
+        try context.expectEqual(try AddressSpace.mappings(in: memory.range), 1, "VMAs after unregister")
+    }
+
+    private static func expectNoBit(_ protected: Protected, _ when: String) throws(Failure) {
+        for chunk in 0..<protected.memory.chunkCount {
+            let entry = try protected.memory.entry(protected.memory.firstPage(chunk))
+            try protected.context.expect(!entry.isUffd, "\(when): chunk \(chunk) has a stale uffd bit")
+        }
+    }
+}

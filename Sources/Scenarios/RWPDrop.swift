@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// What drops an arm together with its page (rule L2).
+enum RWPDrop {
+    static let scenarios: [Scenario] = [
+        Scenario(
+            "rwp-drop-dontneed",
+            "MADV_DONTNEED drops page and arm; the next access populates and does not trap",
+            rules: "L2 P1",
+            on: MemoryKind.all,
+            needs: Need.rwp,
+            dontNeed
+        ),
+        Scenario(
+            "rwp-drop-remove",
+            "MADV_REMOVE drops page and arm",
+            rules: "L2",
+            on: MemoryKind.shared,
+            needs: Need.rwp,
+            remove
+        ),
+        Scenario(
+            "rwp-drop-punch-hole",
+            "a hole punched in the file drops page and arm",
+            rules: "L2",
+            on: MemoryKind.shared,
+            needs: Need.rwp,
+            punchHole
+        ),
+        Scenario(
+            "rwp-drop-truncate",
+            "truncation drops page and arm, and growing again brings zeroes",
+            rules: "L2",
+            on: MemoryKind.shared,
+            needs: Need.rwp,
+            truncate
+        ),
+        Scenario(
+            "rwp-drop-reclaim",
+            "reclaim of a shmem page's mapping drops the arm, and the data comes back",
+            rules: "L2",
+            on: [.shmem],
+            needs: Need.rwp + [.swap],
+            reclaim
+        ),
+        Scenario(
+            "rwp-drop-waiter",
+            "a waiter whose page is dropped goes on and reads the new page",
+            rules: "L2 P2",
+            on: MemoryKind.all,
+            needs: Need.rwp,
+            waiter
+        ),
+    ]
+
+    private static func dontNeed(_ context: Context) throws(Failure) {
+        let dontNeed: Int32 = 4  // MADV_DONTNEED
+        try drop(context, keepsData: !context.kind.isAnonymous && context.kind.isShared) {
+            (memory, range) throws(Failure) in try memory.advise(range, dontNeed)
+        }
+    }
+
+    private static func remove(_ context: Context) throws(Failure) {
+        let remove: Int32 = 9  // MADV_REMOVE
+        try drop(context, keepsData: false) { (memory, range) throws(Failure) in try memory.advise(range, remove) }
+    }
+
+    private static func punchHole(_ context: Context) throws(Failure) {
+        try drop(context, keepsData: false) { (memory, range) throws(Failure) in try memory.punchHole(range) }
+    }
+
+    private static func truncate(_ context: Context) throws(Failure) {
+        try drop(context, keepsData: false, chunks: 2..<4) { (memory, range) throws(Failure) in
+            for length in [range.start - memory.range.start, memory.range.length] {
+                if ftruncate(memory.descriptor, Int(length)) != 0 {
+                    throw Failure(call: "ftruncate", code: cuffd_errno())
+                }
+            }
+        }
+    }
+
+    private static func reclaim(_ context: Context) throws(Failure) {
+        try drop(context, keepsData: true) { (memory, range) throws(Failure) in
+            let first = Int((range.start - memory.range.start) / memory.pageSize)
+            try memory.swapOut(first..<(first + Int(range.length / memory.pageSize)))
+        }
+    }
+
+    /// Arms everything, drops some chunks, and shows that they alone lost arm and page; then arms again.
+    private static func drop(
+        _ context: Context,
+        keepsData: Bool,
+        chunks: Range<Int> = 1..<3,
+        _ how: (Memory, AddressRange) throws(Failure) -> Void
+    ) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        let memory = protected.memory
+        try protected.showTrap()
+        try protected.armAll()
+        try how(memory, memory.chunks(chunks))
+        for chunk in chunks {
+            let entry = try memory.entry(memory.firstPage(chunk))
+            try context.expect(!entry.isPresent && !entry.isUffd, "chunk \(chunk) is still there, or armed")
+            try context.expect(try !protected.accessed()[chunk], "an unpopulated chunk is accessed (S2)")
+        }
+        let dropped = memory.pageNumbers(chunks)
+        if keepsData {
+            try memory.check(dropped, "dropped pages whose file has the data")
+        } else if !context.kind.isShared && !context.kind.isAnonymous {
+            for page in dropped { memory.load(page) }
+        } else {
+            try memory.checkZeroes(dropped, "dropped pages")
+        }
+        try protected.expectNoMessage("access of dropped chunks")
+        for chunk in 0..<4 where !chunks.contains(chunk) { try protected.expectTrap(chunk, .read) }
+        try protected.armAll()
+        try protected.expectTrap(chunks.lowerBound, .write(1), offset: 100)
+    }
+
+    private static func waiter(_ context: Context) throws(Failure) {
+        let dontNeed: Int32 = 4  // MADV_DONTNEED
+        let protected = try Protected(context, async: false)
+        let memory = protected.memory
+        try protected.armAll()
+        let thread = try protected.touch(1)
+        try protected.expectMessage(1, .read)
+        try memory.advise(memory.chunk(1), dontNeed)
+        try protected.uffd.wake(memory.chunk(1))
+        try thread.join()
+        try protected.expectNoMessage("after the waiter went on")
+        try protected.expectTrap(2, .read)
+    }
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// The kernel's own accesses through get_user_pages() (rule F5).
+enum RWPGup {
+    static let scenarios: [Scenario] =
+        variants + [
+            Scenario(
+                "rwp-gup-force-none",
+                "FOLL_FORCE on an RWP VMA made PROT_NONE neither loops nor traps",
+                rules: "F5 F3",
+                on: MemoryKind.all,
+                needs: Need.rwp,
+                forceOnNone
+            ),
+            Scenario(
+                "rwp-gup-pinned-arm",
+                "a page that is pinned for long can be armed, and traps",
+                rules: "P1 F5",
+                on: [.anon, .shmem, .hugetlb],
+                needs: Need.rwp + gupTest,
+                pinnedArm
+            ),
+        ]
+
+    private static let gupTest: [Need] = [.file("/sys/kernel/debug/gup_test", "CONFIG_GUP_TEST and debugfs"), .root]
+
+    /// Each way in, once synchronously and once asynchronously.
+    private static let variants: [Scenario] = [
+        pair(
+            "rwp-gup-vmsplice-sync",
+            "rwp-gup-vmsplice-async",
+            "vmsplice(2) from an armed page",
+            [],
+            false,
+            vmsplice
+        ),
+        pair(
+            "rwp-gup-vm-readv-sync",
+            "rwp-gup-vm-readv-async",
+            "process_vm_readv(2) by another process",
+            [],
+            false,
+            remoteRead
+        ),
+        pair(
+            "rwp-gup-vm-writev-sync",
+            "rwp-gup-vm-writev-async",
+            "process_vm_writev(2) by another process",
+            [],
+            true,
+            remoteWrite
+        ),
+        pair(
+            "rwp-gup-io-uring-sync",
+            "rwp-gup-io-uring-async",
+            "registering an io_uring fixed buffer",
+            [],
+            true,
+            ioUring
+        ),
+        pair(
+            "rwp-gup-fast-sync",
+            "rwp-gup-fast-async",
+            "get_user_pages_fast()",
+            gupTest,
+            false
+        ) {
+            (memory, chunk) throws(Failure) in try gup(memory, chunk, CUFFD_GUP_FAST)
+        },
+        pair(
+            "rwp-gup-slow-sync",
+            "rwp-gup-slow-async",
+            "get_user_pages()",
+            gupTest,
+            false
+        ) {
+            (memory, chunk) throws(Failure) in try gup(memory, chunk, CUFFD_GUP_BASIC)
+        },
+        pair(
+            "rwp-gup-pin-sync",
+            "rwp-gup-pin-async",
+            "pin_user_pages()",
+            gupTest,
+            false
+        ) {
+            (memory, chunk) throws(Failure) in try gup(memory, chunk, CUFFD_PIN_BASIC)
+        },
+        pair(
+            "rwp-gup-longterm-sync",
+            "rwp-gup-longterm-async",
+            "pin_user_pages(FOLL_LONGTERM)",
+            gupTest,
+            true
+        ) {
+            (memory, chunk) throws(Failure) in
+            let device = try LongtermPin(memory.chunk(chunk), write: true)
+            try device.release()
+        },
+    ].flatMap { $0 }
+
+    /// Scenarios of one way in. `enter` accesses a chunk through GUP and returns when it is through.
+    private static func pair(
+        _ sync: StaticString,
+        _ async: StaticString,
+        _ summary: StaticString,
+        _ needs: [Need],
+        _ writes: Bool,
+        _ enter: @escaping @Sendable (Memory, Int) throws(Failure) -> Void
+    ) -> [Scenario] {
+        [
+            Scenario(sync, summary, rules: "F5 F1", on: MemoryKind.all, needs: Need.rwp + needs) {
+                (context) throws(Failure) in
+                let protected = try Protected(context, async: false)
+                let memory = protected.memory
+                try protected.armAll()
+                let thread = try Thread { () throws(Failure) in try enter(memory, 1) }
+                // A range of several pages may trap at each; every message is about chunk 1.
+                try protected.expectMessage(1, writes ? .write(0) : .read)
+                try context.expect(!thread.isFinished, "GUP went on before the trap was resolved")
+                try protected.expectAccessed([], "before the trap is resolved")
+                try protected.resolve(1..<2)
+                try thread.join()
+                try protected.expectNoMessage("after GUP")
+                try protected.expectAccessed([1], "after GUP")
+                try protected.resolve(0..<4)
+                try memory.check("at the end")
+            },
+            Scenario(async, summary, rules: "F5 F2", on: MemoryKind.all, needs: Need.rwp + needs) {
+                (context) throws(Failure) in
+                let protected = try Protected(context, async: true)
+                try protected.showTrap()
+                try protected.armAll()
+                try enter(protected.memory, 1)
+                try protected.expectAccessed([1], "after GUP")
+                try protected.memory.check("at the end")
+            },
+        ]
+    }
+
+    private static func vmsplice(_ memory: Memory, _ chunk: Int) throws(Failure) {
+        let pipe = try Pipe()
+        let address = memory.address(memory.firstPage(chunk)) + 64
+        try checked("vmsplice", cuffd_vmsplice(pipe.writer, address, 8))
+        var word: UInt64 = 0
+        if read(pipe.reader, &word, 8) != 8 { throw Failure(call: "read of a pipe", code: cuffd_errno()) }
+        if word != cuffd_load64(address) { throw Failure("vmsplice gave \(word)") }
+    }
+
+    private static func remoteRead(_ memory: Memory, _ chunk: Int) throws(Failure) {
+        try fromAnotherProcess(memory, chunk) { (parent, address, local) throws(Failure) in
+            try checked("process_vm_readv", cuffd_process_vm_read(parent, address, local, 8))
+        }
+    }
+
+    private static func remoteWrite(_ memory: Memory, _ chunk: Int) throws(Failure) {
+        try fromAnotherProcess(memory, chunk) { (parent, address, local) throws(Failure) in
+            try checked("process_vm_writev", cuffd_process_vm_write(parent, address, local, 8))
+        }
+        let word = cuffd_load64(memory.address(memory.firstPage(chunk)) + 64)
+        if word != 0x1122_3344_5566_7788 { throw Failure("process_vm_writev wrote \(hex(UInt(word)))") }
+    }
+
+    /// Runs `access` in a child, with the parent's id, an address in the parent's chunk and one of its own word.
+    private static func fromAnotherProcess(
+        _ memory: Memory,
+        _ chunk: Int,
+        _ access: (Int32, UInt, UInt) throws(Failure) -> Void
+    ) throws(Failure) {
+        let parent = getpid()
+        let address = memory.address(memory.firstPage(chunk)) + 64
+        let child = try Child { () throws(Failure) in
+            let word = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+            word.initialize(to: 0x1122_3344_5566_7788)
+            try access(parent, address, UInt(bitPattern: word))
+            return 0
+        }
+        try child.waitForSuccess()
+    }
+
+    /// GUP of another mm's memory does not drop the mmap lock, so a userfaultfd cannot make it wait: it fails, as it
+    /// does on a write-protected page of a WP VMA. What it must never do is to get at the data of an armed page.
+    private static func memSync(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        let memory = protected.memory
+        try protected.showTrap()
+        try protected.armAll()
+        let file = try ProcessMemory()
+        var word: UInt64 = 0x1122_3344_5566_7788
+        for chunk in [1, 2] {
+            let address = memory.address(memory.firstPage(chunk)) + 64
+            try context.expect(!file.read(&word, at: address), "read through /proc/self/mem of armed chunk \(chunk)")
+            try context.expect(!file.write(&word, at: address), "write through /proc/self/mem of armed chunk \(chunk)")
+        }
+        try protected.expectNoMessage("access through /proc/self/mem")
+        try protected.expectAccessed([], "after access through /proc/self/mem")
+        try protected.resolve(1..<2)
+        try context.expect(
+            file.read(&word, at: memory.address(memory.firstPage(1))),
+            "read through /proc/self/mem when resolved"
+        )
+        try protected.resolve(0..<4)
+        try memory.check("at the end")
+    }
+
+    private static func memAsync(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: true)
+        let memory = protected.memory
+        try protected.showTrap()
+        try protected.armAll()
+        let file = try ProcessMemory()
+        var word: UInt64 = 0
+        let (first, second) = (memory.address(memory.firstPage(1)) + 64, memory.address(memory.firstPage(2)) + 64)
+        try context.expect(file.read(&word, at: first), "read through /proc/self/mem")
+        try protected.expectAccessed([1], "after a read through /proc/self/mem")
+        try context.expect(word == cuffd_load64(first), "the word read")
+        word = 0x1122_3344_5566_7788
+        try context.expect(file.write(&word, at: second), "write through /proc/self/mem")
+        try protected.expectAccessed([1, 2], "after a write through /proc/self/mem")
+        try context.expect(word == cuffd_load64(second), "the word written")
+        try memory.check("at the end")
+    }
+
+    private static func ioUring(_ memory: Memory, _ chunk: Int) throws(Failure) {
+        let ring = try checked("io_uring_setup", cuffd_uring_setup())
+        defer { close(ring) }
+        let address = memory.address(memory.firstPage(chunk))
+        try checked("IORING_REGISTER_BUFFERS", cuffd_uring_register_buffer(ring, address, basePageSize))
+    }
+
+    private static func gup(_ memory: Memory, _ chunk: Int, _ request: UInt) throws(Failure) {
+        let device = try checked("open of gup_test", cuffd_open("/sys/kernel/debug/gup_test", O_RDWR, 0))
+        defer { close(device) }
+        var argument = gup_test()
+        argument.addr = UInt64(memory.address(memory.firstPage(chunk)))
+        argument.size = UInt64(basePageSize)
+        argument.nr_pages_per_call = 1
+        try checked("gup_test", cuffd_ioctl(device, request, &argument))
+        if argument.size != UInt64(basePageSize) { throw Failure("gup_test got \(argument.size) bytes") }
+    }
+
+    private static func forceOnNone(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        let memory = protected.memory
+        try protected.showTrap()
+        try protected.arm(1..<3)
+        try memory.protect(memory.range, PROT_NONE)
+        let file = try ProcessMemory()
+        // What the kernel answers is its business (mappings without VM_MAYREAD fail, others are read); that it answers,
+        // and sends no message, is the promise. A loop is the watchdog's.
+        for chunk in 0..<4 {
+            var word: UInt64 = 0
+            _ = file.read(&word, at: memory.address(memory.firstPage(chunk)))
+        }
+        try protected.expectNoMessage("FOLL_FORCE on a PROT_NONE mapping")
+        try memory.protect(memory.range, PROT_READ | PROT_WRITE)
+        try protected.expectTrap(2, .read)
+        try protected.resolve(0..<4)
+        try memory.check("at the end")
+    }
+
+    private static func pinnedArm(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        let memory = protected.memory
+        try protected.showTrap()
+        let pin = try LongtermPin(memory.chunk(1), write: true)
+        try protected.armAll()
+        for chunk in [1, 2] { try protected.expectTrap(chunk, .write(1), offset: 100) }
+        try pin.release()
+        try protected.resolve(0..<4)
+        try memory.check("at the end")
+    }
+}
+
+/// A long-term pin of a range, by the gup_test device.
+struct LongtermPin: Sendable {
+    private let device: Int32
+
+    /// Pins the range (FOLL_LONGTERM).
+    init(_ range: AddressRange, write: Bool) throws(Failure) {
+        device = try checked("open of gup_test", cuffd_open("/sys/kernel/debug/gup_test", O_RDWR, 0))
+        var argument = pin_longterm_test(
+            addr: UInt64(range.start),
+            size: UInt64(range.length),
+            flags: write ? 1 : 0
+        )
+        try checked("PIN_LONGTERM_TEST_START", cuffd_ioctl(device, CUFFD_PIN_LONGTERM_START, &argument))
+    }
+
+    /// Unpins.
+    func release() throws(Failure) {
+        try checked("PIN_LONGTERM_TEST_STOP", cuffd_ioctl(device, CUFFD_PIN_LONGTERM_STOP, nil))
+        _ = close(device)
+    }
+}
+
+/// /proc/self/mem, open: accesses with FOLL_FORCE.
+struct ProcessMemory: Sendable {
+    private let descriptor: Int32
+
+    /// Opens the file.
+    init() throws(Failure) {
+        descriptor = try checked("open of /proc/self/mem", cuffd_open("/proc/self/mem", O_RDWR, 0))
+    }
+
+    /// Reads a word; whether it could.
+    func read(_ word: inout UInt64, at address: UInt) -> Bool {
+        pread(descriptor, &word, 8, Int(address)) == 8
+    }
+
+    /// Writes a word; whether it could.
+    func write(_ word: inout UInt64, at address: UInt) -> Bool {
+        pwrite(descriptor, &word, 8, Int(address)) == 8
+    }
+}
