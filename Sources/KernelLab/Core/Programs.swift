@@ -42,8 +42,14 @@ public enum Programs {
         ),
     ]
 
+    /// Programs that help, and that `rwp test` does without.
+    public static let useful: [RequiredProgram] = [
+        .init(name: "ccache", package: "ccache", purpose: "build kernels again faster"),
+        .init(name: "busybox", package: "busybox-static", purpose: "run 'rwp shell'"),
+    ]
+
     /// The Debian package that has `program`; nil where the table does not know it.
     public static func package(of program: String) -> String? {
-        all.first { $0.name == program }?.package
+        (all + useful).first { $0.name == program }?.package
     }
 }

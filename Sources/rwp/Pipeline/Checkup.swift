@@ -30,7 +30,7 @@ struct Checkup: Sendable {
     static func of(root: PackageRoot) async throws -> Checkup {
         var findings: [Finding] = []
         for program in Programs.all { findings.append(await finding(of: program, isNeeded: true)) }
-        for program in useful { findings.append(await finding(of: program, isNeeded: false)) }
+        for program in Programs.useful { findings.append(await finding(of: program, isNeeded: false)) }
         findings += try await libraries()
         findings += resources(cache: KernelCache().root)
         let machine = try Lab(root: root, events: .discarding).machine(MachineOptions.defaultMachine)
@@ -38,12 +38,6 @@ struct Checkup: Sendable {
     }
 
     // MARK: Programs
-
-    /// Programs that `rwp test` does without.
-    private static let useful = [
-        RequiredProgram(name: "ccache", package: "ccache", purpose: "build kernels again faster"),
-        RequiredProgram(name: "busybox", package: "busybox-static", purpose: "run 'rwp shell'"),
-    ]
 
     private static func finding(of program: RequiredProgram, isNeeded: Bool) async -> Finding {
         let tool = (try? Tool.find(program.name)) ?? (try? Tool.find(program.name, searchPath: "/usr/sbin:/sbin"))
