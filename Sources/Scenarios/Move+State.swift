@@ -160,6 +160,7 @@ extension Move {
                 return
             } catch {
                 guard error.errno == .busy || error.errno == .again else { throw error }
+                sched_yield()
             }
         }
     }
@@ -178,11 +179,12 @@ extension Move {
                 try Thread { () throws(Failure) in
                     while ended[0] == 0 {
                         for page in 0..<count { try memory.check(page..<(page + 1), "while pages move") }
+                        sched_yield()
                     }
                 }
             )
         }
-        try shuttle(uffd, source, target, pages: count, rounds: 200)
+        try shuttle(uffd, source, target, pages: count, rounds: 20)
         ended[0] = 1
         // Both places get the data, so that nobody waits any more; messages need no answer but this.
         for page in 0..<count { try uffd.copyPattern(target, page) }
@@ -204,10 +206,12 @@ extension Move {
             while ended[0] == 0 {
                 try source.advise(source.range, pageout)
                 try target.advise(target.range, pageout)
+                // On a loaded machine the pages would be locked for reclaim most of the time.
+                sched_yield()
             }
         }
-        for round in 0..<40 {
-            try shuttle(uffd, source, target, pages: count, rounds: 5)
+        for round in 0..<8 {
+            try shuttle(uffd, source, target, pages: count, rounds: 2)
             try source.check(0..<count, "after round \(round)")
         }
         ended[0] = 1
