@@ -14,6 +14,8 @@ final class FakeTerminal: Sendable {
         var row = 0
         var column = 0
         var cursorHidden = false
+        /// Whether all of the screen was ever cleared at once, which some terminals make history of.
+        var clearedFromTop = false
     }
 
     private let state: Mutex<State>
@@ -30,6 +32,7 @@ final class FakeTerminal: Sendable {
         state.withLock { TerminalSize(columns: $0.columns, rows: $0.rows) }
     }
 
+    var wasClearedFromTop: Bool { state.withLock { $0.clearedFromTop } }
     var isCursorHidden: Bool { state.withLock { $0.cursorHidden } }
 
     /// All lines, those that scrolled away too, without blanks at their ends.
@@ -84,7 +87,10 @@ extension FakeTerminal.State {
         rest = rest.dropFirst(parameters.count)
         switch rest.popFirst() {
         case "A": row = max(row - (Int(parameters) ?? 1), max(0, lines.count - rows))
+        case "K":
+            lines[row] = Array(lines[row].prefix(column))
         case "J":
+            clearedFromTop = clearedFromTop || row == max(0, lines.count - rows)
             lines.removeSubrange((row + 1)...)
             lines[row] = Array(lines[row].prefix(column))
         case "m": break

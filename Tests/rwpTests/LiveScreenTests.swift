@@ -64,6 +64,7 @@ import Testing
         #expect(terminal.history.count == before)
         #expect(terminal.history.count <= rows)
         #expect(terminal.screen.allSatisfy { $0.count < columns })
+        #expect(!terminal.wasClearedFromTop)
     }
 
     @Test func foldsFinishedSubjectsWhereTheTreeIsTooLong() {

@@ -69,17 +69,24 @@ struct LiveScreen: EventReader {
     private mutating func draw(above permanent: [String], at now: Instant) {
         let size = size()
         let picture = view.lines(run, size: size, now: now)
-        var text = erase(columns: size.columns, rows: size.rows)
-        for line in permanent { text += line + "\n" }
-        for line in picture { text += line + "\n" }
+        var text = toTop(columns: size.columns, rows: size.rows)
+        for line in permanent + picture { text += overwriting(line, columns: size.columns) }
+        // Rests of a longer picture. Not from the top on: some terminals keep what is cleared as history.
+        text += ANSI.eraseBelow
         output.write(text)
         drawn = picture.map { Ink.visibleLength($0) }
     }
 
-    /// What takes the last picture away. A terminal that became narrower has wrapped its lines: count them so.
-    private func erase(columns: Int, rows: Int) -> String {
+    /// What moves to the last picture's top. A terminal that became narrower has wrapped its lines: count them so.
+    private func toTop(columns: Int, rows: Int) -> String {
         let lines = drawn.reduce(0) { $0 + max(1, ($1 + columns - 1) / columns) }
-        return lines == 0 ? "" : ANSI.up(min(lines, rows - 1)) + ANSI.eraseBelow
+        return "\r" + (lines == 0 ? "" : ANSI.up(min(lines, rows - 1)))
+    }
+
+    /// The line, and the rest of its last row made blank; a row that is full has no rest.
+    private func overwriting(_ line: String, columns: Int) -> String {
+        let length = Ink.visibleLength(line)
+        return line + (length > 0 && length.isMultiple(of: columns) ? "\n" : ANSI.eraseRow + "\n")
     }
 }
 
@@ -87,7 +94,8 @@ struct LiveScreen: EventReader {
 enum ANSI {
     static let hideCursor = "\u{1B}[?25l"
     static let showCursor = "\u{1B}[?25h"
-    static let eraseBelow = "\r\u{1B}[J"
+    static let eraseRow = "\u{1B}[K"
+    static let eraseBelow = "\u{1B}[J"
 
     static func up(_ lines: Int) -> String {
         "\u{1B}[\(lines)A"
