@@ -17,6 +17,7 @@ public struct Failure: Error, Sendable {
     }
 
     /// Makes a failure of a system call: `call` is its name and object, `code` the error number.
+    @inline(never)
     public init(call: String, code: Int32, progress: Int64 = 0) {
         errno = Errno(code: code)
         message = "\(call): \(Errno(code: code).name)"

@@ -45,31 +45,41 @@ extension Memory {
 
     /// Fails unless these pages have the pattern of `seed`. Reads all of them: armed pages trap.
     public func check(_ pages: Range<Int>, seed: UInt64 = 1, _ when: @autoclosure () -> String) throws(Failure) {
+        if let wrong = firstDifference(pages, seed: seed) { throw Failure("\(when()): \(wrong)") }
+    }
+
+    /// Fails unless these pages are all zeroes. Reads all of them.
+    public func checkZeroes(_ pages: Range<Int>, _ when: @autoclosure () -> String) throws(Failure) {
+        if let wrong = firstNonZero(pages) { throw Failure("\(when()): \(wrong)") }
+    }
+
+    /// What is wrong with the first page that has not its pattern; all words of it are read all the same.
+    @inline(never)
+    private func firstDifference(_ pages: Range<Int>, seed: UInt64) -> String? {
         for page in pages {
             var wrong: (place: UInt, got: UInt64)?
             eachWord(page) { address, place in
                 let got = cuffd_load64(address)
                 if wrong == nil && got != Memory.word(page, place, seed) { wrong = (place, got) }
             }
-            if let wrong {
-                let expected = Memory.word(page, wrong.place, seed)
-                throw Failure(
-                    "\(when()): page \(page) of \(kind.name) has \(hex(UInt(wrong.got))) at offset \(wrong.place),"
-                        + " expected \(hex(UInt(expected)))"
-                )
-            }
+            guard let wrong else { continue }
+            let expected = Memory.word(page, wrong.place, seed)
+            return "page \(page) of \(kind.name) has \(hex(UInt(wrong.got))) at offset \(wrong.place),"
+                + " expected \(hex(UInt(expected)))"
         }
+        return nil
     }
 
-    /// Fails unless these pages are all zeroes. Reads all of them.
-    public func checkZeroes(_ pages: Range<Int>, _ when: @autoclosure () -> String) throws(Failure) {
+    @inline(never)
+    private func firstNonZero(_ pages: Range<Int>) -> String? {
         for page in pages {
             var dirty: UInt?
             eachWord(page) { address, place in
                 if cuffd_load64(address) != 0 { dirty = place }
             }
-            if let dirty { throw Failure("\(when()): page \(page) of \(kind.name) is not zero at offset \(dirty)") }
+            if let dirty { return "page \(page) of \(kind.name) is not zero at offset \(dirty)" }
         }
+        return nil
     }
 
     /// The first words of a page's pattern in a buffer of the page's size, as a source for `UFFDIO_COPY`.

@@ -43,7 +43,7 @@ public final class Context: Sendable {
         file: StaticString = #fileID,
         line: UInt = #line
     ) throws(Failure) {
-        if !condition { throw Failure("\(file):\(line): \(message())") }
+        if !condition { throw Context.failure(file, line, message()) }
     }
 
     /// Fails the scenario unless both are equal; says what was got and what was expected.
@@ -55,7 +55,7 @@ public final class Context: Sendable {
         line: UInt = #line
     ) throws(Failure) {
         if got != expected {
-            throw Failure("\(file):\(line): \(what()): got \(Int64(got)), expected \(Int64(expected))")
+            throw Context.unequal(file, line, what(), Int64(got), Int64(expected))
         }
     }
 
@@ -71,9 +71,9 @@ public final class Context: Sendable {
             try call()
         } catch {
             if error.errno == expected { return }
-            throw Failure("\(file):\(line): \(what()): got '\(error.message)', expected \(expected.name)")
+            throw Context.unexpected(file, line, what(), "got '\(error.message)'", expected)
         }
-        throw Failure("\(file):\(line): \(what()): succeeded, expected \(expected.name)")
+        throw Context.unexpected(file, line, what(), "succeeded", expected)
     }
 
     /// Runs a call and puts the place it was called from before the message of its failure.
@@ -86,7 +86,37 @@ public final class Context: Sendable {
         do throws(Failure) {
             return try call()
         } catch {
-            throw Failure("\(file):\(line): \(what()): \(error.message)")
+            throw Context.failure(file, line, "\(what()): \(error.message)")
         }
+    }
+
+    // The checks above are copied by the compiler to each of their hundreds of callers, so they leave the words to these,
+    // of which there is one each: that keeps the program small.
+
+    @inline(never)
+    private static func failure(_ file: StaticString, _ line: UInt, _ message: String) -> Failure {
+        Failure("\(file):\(line): \(message)")
+    }
+
+    @inline(never)
+    private static func unequal(
+        _ file: StaticString,
+        _ line: UInt,
+        _ what: String,
+        _ got: Int64,
+        _ expected: Int64
+    ) -> Failure {
+        failure(file, line, "\(what): got \(got), expected \(expected)")
+    }
+
+    @inline(never)
+    private static func unexpected(
+        _ file: StaticString,
+        _ line: UInt,
+        _ what: String,
+        _ got: String,
+        _ expected: Errno
+    ) -> Failure {
+        failure(file, line, "\(what): \(got), expected \(expected.name)")
     }
 }
