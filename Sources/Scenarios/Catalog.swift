@@ -6,6 +6,7 @@ public enum Catalog {
     public static let scenarios: [Scenario] =
         API.scenarios
         + WriteProtect.scenarios
+        + SoftDirty.scenarios
         + Missing.scenarios
         + Minor.scenarios
         + Poison.scenarios

@@ -194,5 +194,5 @@ func listed(_ numbers: [Int]) -> String {
     for number in numbers.prefix(8) {
         words += words.isEmpty ? "\(number)" : ", \(number)"
     }
-    return numbers.count > 8 ? "[\(words), … \(numbers.count) in all]" : "[\(words)]"
+    return numbers.count > 8 ? "[\(words), ... \(numbers.count) in all]" : "[\(words)]"
 }

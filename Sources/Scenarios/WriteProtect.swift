@@ -7,7 +7,8 @@ import Userfaultfd
 /// paths that RWP touches. These scenarios pass on a kernel without RWP: they are the baseline for regressions.
 enum WriteProtect {
     static let scenarios: [Scenario] =
-        messages + waiting + handling + async + unpopulated + markers
+        messages + waiting + handling + async + unpopulated + markers + scanning + scanningLimits + forking
+        + pinnedForking + swapping + migrating + splitting + merging + remapping + protection + pinning + leaving
 }
 
 /// Memory that is registered for write protection, and its userfaultfd.
@@ -142,16 +143,5 @@ extension Memory {
 func waitAsleep(_ thread: Thread) throws(Failure) {
     while try FileAccess.line("/proc/self/task/\(thread.kernelID)/syscall").begins(with: "running") {
         sched_yield()
-    }
-}
-
-extension Userfaultfd {
-    /// How many threads wait for a resolution, whether their messages were read or not (`total:` of its fdinfo).
-    func waiters() throws(Failure) -> Int {
-        for line in try FileAccess.lines("/proc/self/fdinfo/\(descriptor)") {
-            let words = line.words
-            if words.count == 2, words[0].isSame(as: "total:"), let count = words[1].number { return count }
-        }
-        throw Failure("fdinfo of a userfaultfd has no total")
     }
 }

@@ -61,6 +61,12 @@ public struct PageRegion: Sendable, Equatable {
     public let range: AddressRange
     /// What all of its pages are, within the return mask.
     public let categories: PageCategories
+
+    /// Describes a region, to compare a scan's with.
+    public init(range: AddressRange, categories: PageCategories) {
+        self.range = range
+        self.categories = categories
+    }
 }
 
 /// What a PAGEMAP_SCAN found.

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// fork(2) of write-protected memory: who stays protected, and that neither side sees what the other writes.
+extension WriteProtect {
+    static let forking: [Scenario] = [
+        Scenario(
+            "wp-fork",
+            "Without EVENT_FORK the child writes freely, the parent stays protected, and private pages stay private.",
+            on: MemoryKind.all,
+            needs: [.features(Tracked.features)]
+        ) { (context) throws(Failure) in
+            let tracked = try Tracked(context)
+            try tracked.protect()
+            try tracked.showTrap(0)
+            try tracked.forkUnregistered()
+        },
+        Scenario(
+            "wp-fork-event",
+            "With EVENT_FORK the child's pages are protected too, and its writes trap on the child's userfaultfd.",
+            on: MemoryKind.all,
+            needs: [.features(Tracked.features.union(.eventFork)), .root]
+        ) { (context) throws(Failure) in
+            let tracked = try Tracked(context, features: .eventFork)
+            try tracked.protect()
+            try tracked.showTrap(0)
+            try tracked.forkRegistered()
+        },
+        Scenario(
+            "wp-fork-swapped",
+            "Swapped-out protected pages are forked without EVENT_FORK.",
+            on: MemoryKind.swappable,
+            needs: [.features(Tracked.features), .swap]
+        ) { (context) throws(Failure) in
+            let tracked = try Tracked(context)
+            try tracked.protect()
+            try tracked.swapOut(0..<4)
+            try tracked.forkUnregistered()
+        },
+        Scenario(
+            "wp-fork-event-swapped",
+            "Swapped-out protected pages are forked with EVENT_FORK.",
+            on: MemoryKind.swappable,
+            needs: [.features(Tracked.features.union(.eventFork)), .swap, .root]
+        ) { (context) throws(Failure) in
+            let tracked = try Tracked(context, features: .eventFork)
+            try tracked.protect()
+            try tracked.swapOut(0..<4)
+            try tracked.forkRegistered()
+        },
+        Scenario(
+            "wp-fork-async",
+            "The child's writes are not reported in the parent; a write of the parent's to a shared COW page is.",
+            on: MemoryKind.all,
+            needs: needsAsync
+        ) { (context) throws(Failure) in
+            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
+            let memory = tracked.memory
+            try tracked.protect()
+            try tracked.expectWritten([], "after protecting")
+            let (ready, done) = (try Pipe(), try Pipe())
+            let child = try Child { () throws(Failure) in
+                memory.store(1, offset: 16, 0xC1)
+                try ready.send(from: memory.address(0), count: 1)
+                _ = try done.readByte()
+                let seen = memory.load(2, offset: 16)
+                return seen == (context.kind.isShared ? 0xD2 : 0) ? 0 : 1
+            }
+            _ = try ready.readByte()
+            try tracked.expectWritten([], "after the child's write")
+            try tracked.expectNoTrap(2, offset: 16, 0xD2)
+            try tracked.expectWritten([2], "after the parent's write")
+            context.sawTrap()
+            try context.expectEqual(memory.load(1, offset: 16), context.kind.isShared ? 0xC1 : 0, "the child's byte")
+            try done.send(from: memory.address(0), count: 1)
+            try child.waitForSuccess()
+            try memory.check("in the parent")
+        },
+    ]
+
+    /// Pinned pages are copied at once when they are forked (mm/memory.c: copy_present_page).
+    static let pinnedForking: [Scenario] = [
+        Scenario(
+            "wp-fork-pinned",
+            "Pinned protected pages are forked without EVENT_FORK: the parent keeps its frames and its protection.",
+            on: [.anon, .anonTHP, .shmemPrivate, .hugetlbPrivate],
+            needs: [.features(Tracked.features), PinnedBuffer.need, .root]
+        ) { (context) throws(Failure) in
+            let tracked = try Tracked(context)
+            let pin = try PinnedBuffer(tracked.memory.pages(0..<4))
+            let frames = try tracked.memory.frames()
+            try tracked.protect()
+            try tracked.showTrap(0)
+            try tracked.forkUnregistered()
+            try context.expect(try tracked.memory.frames() == frames, "the parent lost a pinned frame")
+            try pin.release()
+        },
+        Scenario(
+            "wp-fork-event-pinned",
+            "Pinned protected pages are forked with EVENT_FORK: the child's copies are protected.",
+            on: [.anon, .anonTHP, .shmemPrivate, .hugetlbPrivate],
+            needs: [.features(Tracked.features.union(.eventFork)), PinnedBuffer.need, .root]
+        ) { (context) throws(Failure) in
+            let tracked = try Tracked(context, features: .eventFork)
+            let pin = try PinnedBuffer(tracked.memory.pages(0..<4))
+            let frames = try tracked.memory.frames()
+            try tracked.protect()
+            try tracked.showTrap(0)
+            try tracked.forkRegistered()
+            try context.expect(try tracked.memory.frames() == frames, "the parent lost a pinned frame")
+            try pin.release()
+        },
+    ]
+}
+
+extension Tracked {
+    /// Forks a child that is not registered; the child writes page 1, then the parent page 2 through a trap.
+    func forkUnregistered() throws(Failure) {
+        let shared = context.kind.isShared
+        let (ready, done) = (try Pipe(), try Pipe())
+        let child = try Child { () throws(Failure) in
+            try memory.expectUffdBit(on: 0..<0, context, "in the child")
+            try memory.check("in the child")
+            memory.store(1, offset: 16, 0xC1)
+            try ready.send(from: memory.address(0), count: 1)
+            _ = try done.readByte()
+            try context.expectEqual(memory.load(1, offset: 16), 0xC1, "the child's byte, in the child")
+            try context.expectEqual(memory.load(2, offset: 16), shared ? 0xD2 : 0, "the parent's byte, in the child")
+            try memory.check("in the child, at the end")
+            return 0
+        }
+        _ = try ready.readByte()
+        try expectProtected(0..<memory.pages, "in the parent")
+        try expectQuiet("after the child's write")
+        try context.expectEqual(memory.load(1, offset: 16), shared ? 0xC1 : 0, "the child's byte, in the parent")
+        try expectTrap(2, offset: 16, 0xD2)
+        try done.send(from: memory.address(0), count: 1)
+        try child.waitForSuccess()
+        try memory.check("in the parent")
+        try expectTrap(1, offset: 24)
+    }
+
+    /// Forks a child that is registered; the child's write of page 1 traps, then the parent's of page 2.
+    func forkRegistered() throws(Failure) {
+        let shared = context.kind.isShared
+        let (ready, done) = (try Pipe(), try Pipe())
+        let adopted = Words(1)
+        // fork(2) returns when its event has been read.
+        let receiver = try Thread { () throws(Failure) in
+            guard case .fork(let descriptor) = try uffd.next() else { throw Failure("expected the fork event") }
+            adopted[0] = UInt64(descriptor)
+        }
+        let child = try Child { () throws(Failure) in
+            try memory.expectUffdBit(on: 0..<memory.pages, context, "in the child")
+            try memory.check("in the child")
+            memory.store(1, offset: 16, 0xC1)
+            try ready.send(from: memory.address(0), count: 1)
+            _ = try done.readByte()
+            try context.expectEqual(memory.load(1, offset: 16), 0xC1, "the child's byte, in the child")
+            try context.expectEqual(memory.load(2, offset: 16), shared ? 0xD2 : 0, "the parent's byte, in the child")
+            return 0
+        }
+        try receiver.join()
+        let theirs = Userfaultfd(descriptor: Int32(adopted[0]))
+        let fault = try theirs.nextFault()
+        try context.expectEqual(fault.address, memory.address(1), "address of the child's fault")
+        let flags: FaultFlags = [.write, .writeProtect]
+        try context.expectEqual(fault.flags.rawValue, flags.rawValue, "flags of the child's fault")
+        context.sawTrap()
+        try theirs.writeProtect(memory.page(1), false)
+        _ = try ready.readByte()
+        try expectProtected(0..<memory.pages, "in the parent")
+        try expectQuiet("the child's write is none of the parent's userfaultfd")
+        try context.expectEqual(memory.load(1, offset: 16), shared ? 0xC1 : 0, "the child's byte, in the parent")
+        try expectTrap(2, offset: 16, 0xD2)
+        try done.send(from: memory.address(0), count: 1)
+        try child.waitForSuccess()
+        try memory.check("in the parent")
+        theirs.close()
+    }
+}
+
+/// Pages that are pinned for long (FOLL_LONGTERM), as fixed buffers of an io_uring are (io_uring_register(2)).
+struct PinnedBuffer: Sendable {
+    private let ring: Int32
+
+    /// What pinning needs of the kernel.
+    static let need = Need.file("/proc/sys/kernel/io_uring_disabled", "CONFIG_IO_URING")
+
+    /// Pins a range for writing, which faults its pages in as a write would.
+    init(_ range: AddressRange) throws(Failure) {
+        // The numbers are the same on every architecture; struct io_uring_params has 120 bytes.
+        let (setup, register, registerBuffers) = (425, 427, 0)
+        var parameters = [UInt8](repeating: 0, count: 120)
+        var result = 0
+        parameters.withUnsafeMutableBufferPointer { buffer in
+            result = cuffd_syscall(setup, 1, Int(bitPattern: buffer.baseAddress), 0, 0, 0, 0)
+        }
+        let ring = Int32(try checked("io_uring_setup", result))
+        var vector = iovec(iov_base: UnsafeMutableRawPointer(bitPattern: range.start), iov_len: Int(range.length))
+        withUnsafeMutablePointer(to: &vector) { pointer in
+            result = cuffd_syscall(register, Int(ring), registerBuffers, Int(bitPattern: pointer), 1, 0, 0)
+        }
+        self.ring = ring
+        try checked("io_uring_register", result)
+    }
+
+    /// Ends the pin. The buffers are given back by a call of their own, because a ring that is closed lets go of them
+    /// later, by a worker of the kernel's.
+    func release() throws(Failure) {
+        let (register, unregisterBuffers) = (427, 1)
+        let result = cuffd_syscall(register, Int(ring), unregisterBuffers, 0, 0, 0, 0)
+        close(ring)
+        try checked("io_uring_register", result)
+    }
+}
