@@ -70,21 +70,19 @@ enum RWPGup {
         ) {
             (memory, chunk) throws(Failure) in try gup(memory, chunk, CUFFD_GUP_FAST)
         },
-        pair(
+        impatient(
             "rwp-gup-slow-sync",
             "rwp-gup-slow-async",
             "get_user_pages()",
-            gupTest,
-            false
+            gupTest
         ) {
             (memory, chunk) throws(Failure) in try gup(memory, chunk, CUFFD_GUP_BASIC)
         },
-        pair(
+        impatient(
             "rwp-gup-pin-sync",
             "rwp-gup-pin-async",
             "pin_user_pages()",
-            gupTest,
-            false
+            gupTest
         ) {
             (memory, chunk) throws(Failure) in try gup(memory, chunk, CUFFD_PIN_BASIC)
         },
@@ -117,7 +115,6 @@ enum RWPGup {
                 let memory = protected.memory
                 try protected.armAll()
                 let thread = try Thread { () throws(Failure) in try enter(memory, 1) }
-                // A range of several pages may trap at each; every message is about chunk 1.
                 try protected.expectMessage(1, writes ? .write(0) : .read)
                 try context.expect(!thread.isFinished, "GUP went on before the trap was resolved")
                 try protected.expectAccessed([], "before the trap is resolved")
@@ -128,16 +125,57 @@ enum RWPGup {
                 try protected.resolve(0..<4)
                 try memory.check("at the end")
             },
-            Scenario(async, summary, rules: "F5 F2", on: MemoryKind.all, needs: Need.rwp + needs) {
+            resolved(async, summary, needs, enter),
+        ]
+    }
+
+    /// Scenarios of a way in that holds the mmap lock throughout and so cannot wait for a monitor: sync, it fails.
+    private static func impatient(
+        _ sync: StaticString,
+        _ async: StaticString,
+        _ summary: StaticString,
+        _ needs: [Need],
+        _ enter: @escaping @Sendable (Memory, Int) throws(Failure) -> Void
+    ) -> [Scenario] {
+        [
+            Scenario(sync, summary, rules: "F5 F1", on: MemoryKind.all, needs: Need.rwp + needs) {
                 (context) throws(Failure) in
-                let protected = try Protected(context, async: true)
+                let protected = try Protected(context, async: false)
                 try protected.showTrap()
                 try protected.armAll()
+                var passed = true
+                do throws(Failure) {
+                    try enter(protected.memory, 1)
+                } catch {
+                    passed = false
+                }
+                try context.expect(!passed, "GUP got at an armed page in sync mode")
+                try protected.expectNoMessage("GUP that cannot wait")
+                try protected.expectAccessed([], "after GUP failed")
+                try protected.resolve(1..<2)
                 try enter(protected.memory, 1)
-                try protected.expectAccessed([1], "after GUP")
+                try protected.resolve(0..<4)
                 try protected.memory.check("at the end")
             },
+            resolved(async, summary, needs, enter),
         ]
+    }
+
+    private static func resolved(
+        _ name: StaticString,
+        _ summary: StaticString,
+        _ needs: [Need],
+        _ enter: @escaping @Sendable (Memory, Int) throws(Failure) -> Void
+    ) -> Scenario {
+        Scenario(name, summary, rules: "F5 F2", on: MemoryKind.all, needs: Need.rwp + needs) {
+            (context) throws(Failure) in
+            let protected = try Protected(context, async: true)
+            try protected.showTrap()
+            try protected.armAll()
+            try enter(protected.memory, 1)
+            try protected.expectAccessed([1], "after GUP")
+            try protected.memory.check("at the end")
+        }
     }
 
     private static func vmsplice(_ memory: Memory, _ chunk: Int) throws(Failure) {
