@@ -6,11 +6,14 @@ import PackageDescription
 /// What the guest program is compiled with. The `Guest` trait turns it into Embedded Swift, to be linked
 /// statically for the VM; without the trait the same sources are ordinary Swift, for unit tests.
 ///
-/// The optimizer may not make a copy of `expect` and its like for every closure that they are handed: the program would
-/// be twice as large and take twice as long to compile.
+/// It shall be small: the optimizer may not make a copy of `expect` and its like for every closure that they are handed,
+/// and functions have sections of their own, of which the linker drops the unused and the equal ones.
 let guestSettings: [SwiftSetting] = [
     .enableExperimentalFeature("Embedded", .when(traits: ["Guest"])),
-    .unsafeFlags(["-wmo", "-Osize"] + without(["closure-specialize", "capture-prop"]), .when(traits: ["Guest"])),
+    .unsafeFlags(
+        ["-wmo", "-Osize", "-Xfrontend", "-function-sections"] + without(["closure-specialize", "capture-prop"]),
+        .when(traits: ["Guest"])
+    ),
     .treatAllWarnings(as: .error),
 ]
 

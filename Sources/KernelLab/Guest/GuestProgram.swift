@@ -101,7 +101,8 @@ public struct GuestProgram: Sendable {
     private static func arguments(scratch: String) -> [String] {
         var link = ["-static", "-no-pie"].flatMap { ["-Xswiftc", "-Xclang-linker", "-Xswiftc", $0] }
         // Without its symbols it is less than half as large, and every boot unpacks it.
-        link += ["-Xlinker", "-s"]
+        // Each module's object has a copy of what it uses of the modules below: keep one, and none of what is unused.
+        link += ["--gc-sections", "--icf=all", "-s"].flatMap { ["-Xlinker", $0] }
         return ["build", "--traits", "Guest", "--scratch-path", scratch, "-c", "release", "--product", product] + link
     }
 
