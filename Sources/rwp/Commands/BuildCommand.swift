@@ -25,34 +25,30 @@ struct BuildCommand: AsyncParsableCommand {
 
     /// What of a built kernel can be printed.
     enum Product: String, ExpressibleByArgument, CaseIterable {
-        case image, modules, config, log, release
-
-        func path(in image: KernelImage) -> String? {
-            switch self {
-            case .image: image.image.string
-            case .modules: image.modules?.string
-            case .config: image.config?.string
-            case .log: image.log?.string
-            case .release: image.release
-            }
-        }
+        case image, modules, config, log, release, initramfs
     }
 
     @OptionGroup(title: "Kernel source") var source: SourceOptions
     @OptionGroup(title: "Kernel build") var build: BuildOptions
 
-    @Option(help: "What to print: the path of the image, the modules, the .config or the log, or the release's name.")
+    @Option(
+        help: """
+            What to print: the path of the image, the modules, the .config, the log or the initramfs that 'rwp test' \
+            would boot, or the release's name.
+            """
+    )
     var print = Product.image
 
     @OptionGroup var screen: ScreenOptions
 
     func run() async throws {
         let root = try PackageRoot.find()
-        let image = try await Screen.during(screen.reader(on: .error, title: "rwp build")) { events in
+        let text = try await Screen.during(screen.reader(on: .error, title: "rwp build")) { events in
             let lab = Lab(root: root, events: events)
-            return try await lab.image(.built(try lab.sourcePlan(source), try lab.configuration(build)))
+            let image = try await lab.image(.built(try lab.sourcePlan(source), try lab.configuration(build)))
+            return try await printed(image, lab)
         }
-        guard let text = print.path(in: image) else {
+        guard let text else {
             throw CommandLineError.badValue(
                 print.rawValue,
                 option: "--print",
@@ -60,5 +56,18 @@ struct BuildCommand: AsyncParsableCommand {
             )
         }
         Output.standardOutput.line(text)
+    }
+
+    private func printed(_ image: KernelImage, _ lab: Lab) async throws -> String? {
+        switch print {
+        case .image: return image.image.string
+        case .modules: return image.modules?.string
+        case .config: return image.config?.string
+        case .log: return image.log?.string
+        case .release: return image.release
+        case .initramfs:
+            let machine = try lab.machine(MachineOptions.defaultMachine)
+            return try await lab.initramfs(try await lab.guestProgram(), for: image, on: machine).path.string
+        }
     }
 }
