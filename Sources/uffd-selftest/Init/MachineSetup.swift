@@ -16,8 +16,7 @@ struct MachineSetup {
     /// Does it and returns notes on what is not there; scenarios that need that are skipped. A module that does not load
     /// is a failure.
     func run() throws(Failure) -> [String] {
-        var notes: [String] = []
-        try Modules.loadAll()
+        var notes = try Modules.loadAll()
         for setting in MachineSetup.settings where FileAccess.exists(setting.path.text) {
             attempt(&notes) { () throws(Failure) in try FileAccess.write(setting.path.text, setting.value.text) }
         }
