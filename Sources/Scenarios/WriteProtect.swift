@@ -135,13 +135,3 @@ extension Memory {
         }
     }
 }
-
-/// Blocks until a thread of this process sleeps in the kernel, that is, has left the CPU for good until somebody wakes
-/// it. A message can be read before its thread has decided to sleep, and a range that is resolved in between spares it
-/// the sleep: whoever is about to show that nothing woke a thread needs it asleep first. /proc/PID/syscall says
-/// "running" until the scheduler has taken the thread off its queue (proc_pid_syscall(5)).
-func waitAsleep(_ thread: Thread) throws(Failure) {
-    while try FileAccess.line("/proc/self/task/\(thread.kernelID)/syscall").begins(with: "running") {
-        sched_yield()
-    }
-}
