@@ -45,6 +45,7 @@ public enum Programs {
     /// Programs that help, and that `rwp test` does without.
     public static let useful: [RequiredProgram] = [
         .init(name: "ccache", package: "ccache", purpose: "build kernels again faster"),
+        .init(name: "cpio", package: "cpio", purpose: "boot a kernel of yours ('rwp test --kernel')"),
         .init(name: "busybox", package: "busybox-static", purpose: "run 'rwp shell'"),
     ]
 

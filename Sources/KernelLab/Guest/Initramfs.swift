@@ -10,7 +10,7 @@ import SystemPackage
 /// - `/init`: the guest program.
 /// - `/modules/NN-NAME.ko`: the modules, and `/modules/order`: one line for each, "FILE" or "FILE OPTIONS", in the
 ///   order in which they load.
-/// - `/dev/console`, `/dev/null` and `/dev/kmsg`; empty `/proc`, `/sys`, `/tmp` and `/run` to mount on.
+/// - `/dev/console`, `/dev/null` and `/dev/kmsg`, where gen_init_cpio packs; empty `/proc`, `/sys`, `/tmp` and `/run` to mount on.
 public struct Initramfs: Sendable {
     /// A file that a command adds: a static shell, a selftest, a library.
     public struct ExtraFile: Sendable, Hashable {
@@ -61,9 +61,9 @@ public struct Initramfs: Sendable {
 
     /// Packs the archive, or finds it packed.
     ///
-    /// - Parameter packer: The kernel's gen_init_cpio.
+    /// - Parameter packer: The packer for the kernel that is to boot it.
     /// - Throws: `InitramfsError`, `ToolError` (a decompressor is missing), `StorageError`, `CancellationError`.
-    public func pack(with packer: GenInitCpio, cache: KernelCache, events: EventSink) async throws -> Archive {
+    public func pack(with packer: InitramfsPacker, cache: KernelCache, events: EventSink) async throws -> Archive {
         events.send(.started(.initramfs, detail: "\(modules.modules.count) modules"))
         let layout = try InitramfsLayout(self)
         let entry = try await cache.entry(
@@ -109,9 +109,9 @@ public struct Initramfs: Sendable {
 public enum InitramfsError: LabError, Hashable {
     /// A file that is to be packed cannot be read.
     case unreadable(FilePath, reason: String)
-    /// A path in the guest that gen_init_cpio's list cannot express.
+    /// A path in the guest that the packer's list cannot express.
     case badDestination(FilePath)
-    /// gen_init_cpio failed.
+    /// The packer failed.
     case notPacked(reason: String)
 
     /// A file that was named is wrong, or the machine lacks something.

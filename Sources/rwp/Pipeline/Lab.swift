@@ -94,8 +94,7 @@ struct Lab: Sendable {
             extraFiles: extras,
             links: links
         )
-        let packer = try await GenInitCpio(for: image, images: root.qemuImages, cache: cache, events: events)
-        return try await archive.pack(with: packer, cache: cache, events: events)
+        return try await archive.pack(with: try InitramfsPacker(for: image), cache: cache, events: events)
     }
 
     /// The modules that the machine requires, and the optional ones that this kernel has.

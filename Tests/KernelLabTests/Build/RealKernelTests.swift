@@ -43,14 +43,8 @@ struct RealKernelTests {
         let image = try await build(settings: []).build()
         let program = try await GuestProgram(packageRoot: root, cache: cache, events: .discarding).build()
         let set = try ModuleSet([.init(parsing: "kvm_amd nested=1")], for: image, events: .discarding)
-        let packer = try await GenInitCpio(
-            for: image,
-            images: root.appending("qemu-images"),
-            cache: cache,
-            events: .discarding
-        )
         let archive = try await Initramfs(program: program, modules: set)
-            .pack(with: packer, cache: cache, events: .discarding)
+            .pack(with: try InitramfsPacker(for: image), cache: cache, events: .discarding)
         let list = try await Tool.find("sh").capture(["-c", "cpio -t < \"$1\"", "sh", archive.path.string])
         for name in ["init", "modules/00-irqbypass.ko", "modules/01-kvm.ko", "modules/02-kvm_amd.ko", "modules/order"] {
             #expect(list.split(separator: "\n").contains(Substring(name)))
