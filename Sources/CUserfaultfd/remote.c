@@ -9,24 +9,6 @@ long cuffd_vmsplice(int fd, uintptr_t address, uintptr_t length)
 	return result < 0 ? -errno : result;
 }
 
-long cuffd_process_vm_read(int pid, uintptr_t remote, uintptr_t local, uintptr_t length)
-{
-	struct iovec from = { .iov_base = (void *)remote, .iov_len = length };
-	struct iovec to = { .iov_base = (void *)local, .iov_len = length };
-	long result = process_vm_readv(pid, &to, 1, &from, 1, 0);
-
-	return result < 0 ? -errno : result;
-}
-
-long cuffd_process_vm_write(int pid, uintptr_t remote, uintptr_t local, uintptr_t length)
-{
-	struct iovec to = { .iov_base = (void *)remote, .iov_len = length };
-	struct iovec from = { .iov_base = (void *)local, .iov_len = length };
-	long result = process_vm_writev(pid, &from, 1, &to, 1, 0);
-
-	return result < 0 ? -errno : result;
-}
-
 long cuffd_move_pages(uintptr_t count, uintptr_t *pages, int *nodes, int *status, int flags)
 {
 	long result = syscall(SYS_move_pages, 0, count, pages, nodes, status, flags);

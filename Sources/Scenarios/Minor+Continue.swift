@@ -148,7 +148,7 @@ extension Minor {
         let expected = cuffd_load64(alias.address(2))
         let child = try Child { () throws(Failure) in
             var word: UInt64 = 0
-            try Missing.transfer(parent, memory.address(2), &word, write: false)
+            try transferWord(of: parent, at: memory.address(2), &word, write: false)
             return word == expected ? 0 : 1
         }
         try context.expectFault(uffd, at: memory.address(2), .minor)

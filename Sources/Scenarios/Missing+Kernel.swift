@@ -82,7 +82,7 @@ extension Missing {
         let expected = try [memory.pattern(of: 0), memory.pattern(of: 2)].map { cuffd_load64($0.range.start) }
         let reader = try Child { () throws(Failure) in
             var word: UInt64 = 0
-            try transfer(parent, memory.address(0), &word, write: false)
+            try transferWord(of: parent, at: memory.address(0), &word, write: false)
             return word == expected[0] ? 0 : 1
         }
         try context.expectFault(uffd, at: memory.address(0), [])
@@ -91,7 +91,7 @@ extension Missing {
 
         let writer = try Child { () throws(Failure) in
             var word: UInt64 = 0x1122_3344_5566_7788
-            try transfer(parent, memory.address(1) + 64, &word, write: true)
+            try transferWord(of: parent, at: memory.address(1) + 64, &word, write: true)
             return 0
         }
         try context.expectFault(uffd, at: memory.address(1), .write)
@@ -113,24 +113,6 @@ extension Missing {
         var word: UInt64 = 0
         try context.expectEqual(read(output, &word, 8), 8, "bytes read from the pipe")
         try context.expectEqual(word, expected[1], "word spliced")
-    }
-
-    /// process_vm_readv(2) or process_vm_writev(2) of one word.
-    static func transfer(
-        _ process: Int32,
-        _ address: UInt,
-        _ word: inout UInt64,
-        write: Bool
-    ) throws(Failure) {
-        let count = withUnsafeMutablePointer(to: &word) { pointer in
-            var local = iovec(iov_base: pointer, iov_len: 8)
-            var remote = iovec(iov_base: UnsafeMutableRawPointer(bitPattern: address), iov_len: 8)
-            return write
-                ? process_vm_writev(process, &local, 1, &remote, 1, 0)
-                : process_vm_readv(process, &local, 1, &remote, 1, 0)
-        }
-        if count < 0 { throw Failure(call: "process_vm_\(write ? "writev" : "readv")", code: cuffd_errno()) }
-        if count != 8 { throw Failure("process_vm_\(write ? "writev" : "readv"): \(count) bytes of 8") }
     }
 
     private static func sigbus(_ context: Context) throws(Failure) {
@@ -160,7 +142,7 @@ extension Missing {
         try context.expect(count == -1 && code == EFAULT, "read(2) gave \(count), \(Errno(code: code).name)")
         var word: UInt64 = 0
         try context.expectErrno(.fault, "process_vm_readv") { () throws(Failure) in
-            try transfer(getpid(), address, &word, write: false)
+            try transferWord(of: getpid(), at: address, &word, write: false)
         }
         close(ends[0])
         close(ends[1])

@@ -57,7 +57,7 @@ enum RWPGup {
             "rwp-gup-io-uring-sync",
             "rwp-gup-io-uring-async",
             "registering an io_uring fixed buffer",
-            [],
+            [PinnedBuffer.need],
             true,
             ioUring
         ),
@@ -188,31 +188,22 @@ enum RWPGup {
     }
 
     private static func remoteRead(_ memory: Memory, _ chunk: Int) throws(Failure) {
-        try fromAnotherProcess(memory, chunk) { (parent, address, local) throws(Failure) in
-            try checked("process_vm_readv", cuffd_process_vm_read(parent, address, local, 8))
-        }
+        try fromAnotherProcess(memory, chunk, write: false)
     }
 
     private static func remoteWrite(_ memory: Memory, _ chunk: Int) throws(Failure) {
-        try fromAnotherProcess(memory, chunk) { (parent, address, local) throws(Failure) in
-            try checked("process_vm_writev", cuffd_process_vm_write(parent, address, local, 8))
-        }
+        try fromAnotherProcess(memory, chunk, write: true)
         let word = cuffd_load64(memory.address(memory.firstPage(chunk)) + 64)
         if word != 0x1122_3344_5566_7788 { throw Failure("process_vm_writev wrote \(hex(UInt(word)))") }
     }
 
-    /// Runs `access` in a child, with the parent's id, an address in the parent's chunk and one of its own word.
-    private static func fromAnotherProcess(
-        _ memory: Memory,
-        _ chunk: Int,
-        _ access: (Int32, UInt, UInt) throws(Failure) -> Void
-    ) throws(Failure) {
+    /// Lets a child read, or write, a word of this process's chunk.
+    private static func fromAnotherProcess(_ memory: Memory, _ chunk: Int, write: Bool) throws(Failure) {
         let parent = getpid()
         let address = memory.address(memory.firstPage(chunk)) + 64
         let child = try Child { () throws(Failure) in
-            let word = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
-            word.initialize(to: 0x1122_3344_5566_7788)
-            try access(parent, address, UInt(bitPattern: word))
+            var word: UInt64 = 0x1122_3344_5566_7788
+            try transferWord(of: parent, at: address, &word, write: write)
             return 0
         }
         try child.waitForSuccess()
@@ -262,10 +253,8 @@ enum RWPGup {
     }
 
     private static func ioUring(_ memory: Memory, _ chunk: Int) throws(Failure) {
-        let ring = try checked("io_uring_setup", cuffd_uring_setup())
-        defer { close(ring) }
         let address = memory.address(memory.firstPage(chunk))
-        try checked("IORING_REGISTER_BUFFERS", cuffd_uring_register_buffer(ring, address, basePageSize))
+        try PinnedBuffer(AddressRange(start: address, length: basePageSize)).release()
     }
 
     private static func gup(_ memory: Memory, _ chunk: Int, _ request: UInt) throws(Failure) {
@@ -309,47 +298,5 @@ enum RWPGup {
         try pin.release()
         try protected.resolve(0..<4)
         try memory.check("at the end")
-    }
-}
-
-/// A long-term pin of a range, by the gup_test device.
-struct LongtermPin: Sendable {
-    private let device: Int32
-
-    /// Pins the range (FOLL_LONGTERM).
-    init(_ range: AddressRange, write: Bool) throws(Failure) {
-        device = try checked("open of gup_test", cuffd_open("/sys/kernel/debug/gup_test", O_RDWR, 0))
-        var argument = pin_longterm_test(
-            addr: UInt64(range.start),
-            size: UInt64(range.length),
-            flags: write ? 1 : 0
-        )
-        try checked("PIN_LONGTERM_TEST_START", cuffd_ioctl(device, CUFFD_PIN_LONGTERM_START, &argument))
-    }
-
-    /// Unpins.
-    func release() throws(Failure) {
-        try checked("PIN_LONGTERM_TEST_STOP", cuffd_ioctl(device, CUFFD_PIN_LONGTERM_STOP, nil))
-        _ = close(device)
-    }
-}
-
-/// /proc/self/mem, open: accesses with FOLL_FORCE.
-struct ProcessMemory: Sendable {
-    private let descriptor: Int32
-
-    /// Opens the file.
-    init() throws(Failure) {
-        descriptor = try checked("open of /proc/self/mem", cuffd_open("/proc/self/mem", O_RDWR, 0))
-    }
-
-    /// Reads a word; whether it could.
-    func read(_ word: inout UInt64, at address: UInt) -> Bool {
-        pread(descriptor, &word, 8, Int(address)) == 8
-    }
-
-    /// Writes a word; whether it could.
-    func write(_ word: inout UInt64, at address: UInt) -> Bool {
-        pwrite(descriptor, &word, 8, Int(address)) == 8
     }
 }

@@ -15,6 +15,5 @@
 #include "cuffd_process.h"
 #include "cuffd_init.h"
 #include "cuffd_signal.h"
-#include "cuffd_uring.h"
 
 #endif

@@ -33,10 +33,6 @@ static inline uint64_t cuffd_fetch_add64(uintptr_t address, uint64_t value)
 /* vmsplice(2) of one range into a pipe, which takes references by GUP: bytes, else the negated error number. */
 long cuffd_vmsplice(int fd, uintptr_t address, uintptr_t length);
 
-/* process_vm_readv(2) and process_vm_writev(2) of one range: bytes, else the negated error number. */
-long cuffd_process_vm_read(int pid, uintptr_t remote, uintptr_t local, uintptr_t length);
-long cuffd_process_vm_write(int pid, uintptr_t remote, uintptr_t local, uintptr_t length);
-
 /* move_pages(2) of this process: the pages that did not move, else the negated error number. */
 long cuffd_move_pages(uintptr_t count, uintptr_t *pages, int *nodes, int *status, int flags);
 

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// A long-term pin of a range, by the gup_test device.
+struct LongtermPin: Sendable {
+    private let device: Int32
+
+    /// Pins the range (FOLL_LONGTERM).
+    init(_ range: AddressRange, write: Bool) throws(Failure) {
+        device = try checked("open of gup_test", cuffd_open("/sys/kernel/debug/gup_test", O_RDWR, 0))
+        var argument = pin_longterm_test(
+            addr: UInt64(range.start),
+            size: UInt64(range.length),
+            flags: write ? 1 : 0
+        )
+        try checked("PIN_LONGTERM_TEST_START", cuffd_ioctl(device, CUFFD_PIN_LONGTERM_START, &argument))
+    }
+
+    /// Unpins.
+    func release() throws(Failure) {
+        try checked("PIN_LONGTERM_TEST_STOP", cuffd_ioctl(device, CUFFD_PIN_LONGTERM_STOP, nil))
+        _ = close(device)
+    }
+}
