@@ -41,13 +41,14 @@ struct ShellCommand: AsyncParsableCommand {
         let description = try lab.machine(machine.machine)
         let plan = try lab.kernelPlan(kernel)
         let (image, program) = try await sideBySide({ try await lab.image(plan) }, { try await lab.guestProgram() })
-        let applets = try await busybox.capture(["--list"]).split(separator: "\n").map { "/bin/\($0)" }
+        // The list may name busybox itself: a link of that name would take the program's place.
+        let applets = Set(try await busybox.capture(["--list"]).split(separator: "\n")).subtracting(["busybox"])
         let initramfs = try await lab.initramfs(
             program,
             for: image,
             on: description,
             adding: [.init(source: busybox.path, destination: "/bin/busybox")],
-            links: Dictionary(uniqueKeysWithValues: applets.map { (FilePath($0), "busybox") })
+            links: Dictionary(uniqueKeysWithValues: applets.map { (FilePath("/bin/\($0)"), "busybox") })
         )
         return TerminalMachine(
             description: description,
