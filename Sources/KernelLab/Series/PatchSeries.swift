@@ -56,7 +56,11 @@ public struct PatchSeries: Sendable, Hashable {
     /// - Throws: `SeriesError.unknown`, with the names that exist; else what `init(directory:)` throws.
     public static func named(_ name: String, in folder: FilePath) throws(SeriesError) -> PatchSeries {
         if name == "none" { return .none }
-        if name.contains("/") { return try PatchSeries(directory: FilePath(name)) }
+        if name.contains("/") {
+            // git runs in the tree, where a path that is relative to here names something else.
+            let here = FilePath(FileManager.default.currentDirectoryPath)
+            return try PatchSeries(directory: here.pushing(FilePath(name)).lexicallyNormalized())
+        }
         let known = names(in: folder)
         guard known.contains(name) else { throw .unknown(name: name, known: known) }
         return try PatchSeries(directory: folder.appending(name))
