@@ -82,7 +82,11 @@ enum Program {
     /// Says on standard error what ended the command, and gives the status for it.
     private static func report(_ error: any Error) -> Int32 {
         if let signal = Interruption.current.signal {
-            if signal == SIGINT || signal == SIGTERM { Output.standardError.line("rwp: stopped") }
+            if let name = [SIGINT: "SIGINT", SIGTERM: "SIGTERM"][signal] {
+                Output.standardError.line(
+                    "rwp: interrupted by \(name); the cache has each step that was done, so the same command goes on there"
+                )
+            }
             return 128 + signal
         }
         if let error = error as? any LabError {

@@ -190,6 +190,8 @@ extension Tool {
         _ body: () async throws -> Value
     ) async throws -> Value {
         let group = ProcessGroup(leader: process.value)
+        RunningTools.insert(group)
+        defer { RunningTools.remove(group) }
         do {
             let value = try await body()
             await group.waitForLeader()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import Foundation
+import KernelLab
 import Synchronization
 
 /// The pipe's end that the signal handler writes to: set once, before the handler is.
@@ -8,14 +9,19 @@ nonisolated(unsafe) private var signalPipe: Int32 = -1
 
 /// The signals that ask `rwp` to stop, turned into the cancellation of its work.
 ///
-/// The first signal cancels: children end, partial results are kept. A second one of the same kind ends `rwp` at once.
+/// The first signal cancels: children end, partial results are kept. A later one of the same kind kills the
+/// children and ends `rwp` at once. timeout(1) signals the process and then its group, so two at once are one request.
 /// A signal's number decides the exit status, as in a shell (128 + number).
 final class Interruption: Sendable {
     /// The one of this process: signals are the process's.
     static let current = Interruption()
 
+    /// Signals of one kind that come within this time of the first are the same request.
+    private static let oneRequest: Duration = .milliseconds(500)
+
     private struct State {
         var signal: Int32?
+        var since: ContinuousClock.Instant?
         var work: (@Sendable () -> Void)?
     }
 
@@ -68,11 +74,17 @@ final class Interruption: Sendable {
     /// Takes note of a signal and cancels the work.
     func signalled(_ number: Int32) {
         let (work, again) = state.withLock { state in
-            let again = state.signal == number
-            if state.signal == nil { state.signal = number }
+            if state.signal == nil {
+                state.signal = number
+                state.since = .now
+            }
+            let again = state.signal == number && state.since.map { .now - $0 > Self.oneRequest } ?? false
             return (state.work, again)
         }
-        if again && number != SIGPIPE { _exit(128 + number) }
+        if again && number != SIGPIPE {
+            RunningTools.kill()
+            _exit(128 + number)
+        }
         work?()
     }
 
