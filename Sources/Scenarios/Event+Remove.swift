@@ -34,6 +34,20 @@ extension Event {
             needs: [.features(.eventUnmap)],
             unmapOfTwo
         ),
+        Scenario(
+            "event-unmap-shrink",
+            "mremap(2) to a smaller size blocks until the event of the end that it unmaps is read; the rest still traps.",
+            on: MemoryKind.all,
+            needs: [.features(.eventUnmap)],
+            shrink
+        ),
+        Scenario(
+            "event-unmap-moved-over",
+            "mremap(2) onto a registered range tells that it is unmapped; what was moved there is not registered.",
+            on: MemoryKind.all,
+            needs: [.features(.eventUnmap)],
+            moveOver
+        ),
     ]
 
     private static func unit(_ memory: Memory) throws(Failure) -> Int {
@@ -51,41 +65,37 @@ extension Event {
     }
 
     private static func remove(_ context: Context) throws(Failure) {
-        let memory = try Memory(context.kind, pages: 4)
-        let uffd = try Userfaultfd(features: .eventRemove)
-        try uffd.register(memory.range, .missing)
-        for page in 0..<4 { try uffd.copyPattern(memory, page) }
-        let range = memory.pages(1..<3)
-        let call = try BlockingCall { madvise(range, MADV_DONTNEED) }
-        try expectBlocked(context, call, uffd)
-        try memory.check(0..<4, "before the event was read")
-        try expect(context, uffd, .remove(range))
-        try context.expectEqual(call.finish(), 0, "MADV_DONTNEED")
+        let (uffd, memory) = try removed(context, by: MADV_DONTNEED)
         for page in 1..<3 { try context.expect(!memory.entry(page).isPresent, "page \(page) is still there") }
         if context.kind.isShared {
             try memory.check(0..<4, "after MADV_DONTNEED of pages that the file has")
         } else {
             for page in 1..<3 { try expectMissing(context, uffd, memory, page, seed: 2) }
-            try memory.check(0..<1, "before the range")
-            try memory.check(3..<4, "behind the range")
         }
         try context.expectNoMessage(uffd, "after one MADV_DONTNEED")
     }
 
     private static func removeFromFile(_ context: Context) throws(Failure) {
+        let (uffd, memory) = try removed(context, by: MADV_REMOVE)
+        for page in 1..<3 { try expectMissing(context, uffd, memory, page, seed: 2) }
+        try context.expectNoMessage(uffd, "after one MADV_REMOVE")
+    }
+
+    /// Four pages, of which this advice has removed the middle ones: when its event was read, and not before.
+    private static func removed(_ context: Context, by advice: Int32) throws(Failure) -> (Userfaultfd, Memory) {
         let memory = try Memory(context.kind, pages: 4)
         let uffd = try Userfaultfd(features: .eventRemove)
         try uffd.register(memory.range, .missing)
         for page in 0..<4 { try uffd.copyPattern(memory, page) }
         let range = memory.pages(1..<3)
-        let call = try BlockingCall { madvise(range, MADV_REMOVE) }
+        let call = try BlockingCall { madvise(range, advice) }
         try expectBlocked(context, call, uffd)
         try memory.check(0..<4, "before the event was read")
         try expect(context, uffd, .remove(range))
-        try context.expectEqual(call.finish(), 0, "MADV_REMOVE")
-        for page in 1..<3 { try expectMissing(context, uffd, memory, page, seed: 2) }
-        try memory.check(0..<1, "before the hole")
-        try memory.check(3..<4, "behind the hole")
+        try context.expectEqual(call.finish(), 0, "madvise(2)")
+        try memory.check(0..<1, "before the range")
+        try memory.check(3..<4, "behind the range")
+        return (uffd, memory)
     }
 
     private static func unmap(_ context: Context) throws(Failure) {
@@ -137,5 +147,43 @@ extension Event {
         try context.expectEqual(cuffd_load64(page.start), 0, "first word of what was mapped over")
         try expectMissing(context, second, memory, 2)
         try context.expectNoMessage(first, "after all")
+    }
+
+    private static func shrink(_ context: Context) throws(Failure) {
+        let one = try unit(Memory(context.kind, pages: 1))
+        let memory = try Memory(context.kind, pages: 3 * one)
+        let uffd = try Userfaultfd(features: .eventUnmap)
+        try uffd.register(memory.range, .missing)
+        try uffd.copyPattern(memory, 0)
+        let (kept, gone) = (memory.pages(0..<(2 * one)), memory.pages((2 * one)..<(3 * one)))
+        let call = try BlockingCall { cuffd_mremap(memory.range.start, memory.range.length, kept.length, 0, 0) }
+        try expectBlocked(context, call, uffd)
+        try expect(context, uffd, .unmap(gone))
+        try context.expectEqual(call.finish(), Int(kept.start), "address that mremap(2) gave")
+        try context.expectEqual(Missing.vmas(in: gone), 0, "VMAs in the range unmapped")
+        try memory.check(0..<1, "what stays")
+        try expectMissing(context, uffd, memory, 2 * one - 1)
+        try context.expectNoMessage(uffd, "after one mremap(2)")
+    }
+
+    private static func moveOver(_ context: Context) throws(Failure) {
+        let memory = try Memory(context.kind, pages: 3)
+        let other = try Memory(context.kind, pages: 3)
+        try other.populate(seed: 2)
+        let uffd = try Userfaultfd(features: .eventUnmap)
+        try uffd.register(memory.range, .missing)
+        try expectMissing(context, uffd, memory, 0)
+        let call = try BlockingCall {
+            let flags = MREMAP_MAYMOVE | MREMAP_FIXED
+            return cuffd_mremap(other.range.start, other.range.length, other.range.length, flags, memory.range.start)
+        }
+        try expectBlocked(context, call, uffd)
+        try expect(context, uffd, .unmap(memory.range))
+        try context.expectEqual(call.finish(), Int(memory.range.start), "address that mremap(2) gave")
+        try other.moved(to: memory.range.start).check(seed: 2, "what was moved there")
+        try context.expectErrno(.noEntry, "COPY to what was moved there") { () throws(Failure) in
+            try uffd.copyPattern(memory, 1)
+        }
+        try context.expectNoMessage(uffd, "after one mremap(2)")
     }
 }

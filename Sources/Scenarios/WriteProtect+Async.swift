@@ -6,15 +6,10 @@ import Userfaultfd
 /// Asynchronous write protection: the kernel resolves by itself, and who wrote is read from the page tables.
 extension WriteProtect {
     static let async: [Scenario] = [
-        Scenario(
+        asynchronous(
             "wp-async-write",
-            "A write to a protected page sends no message and is reported, for that page alone.",
-            on: MemoryKind.all,
-            needs: needsAsync
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
-            try tracked.protect()
-            try tracked.expectWritten([], "after protecting")
+            "A write to a protected page sends no message and is reported, for that page alone."
+        ) { (context, tracked) throws(Failure) in
             try tracked.expectNoTrap(1, offset: tracked.memory.pageSize - 1)
             try tracked.expectWritten([1], "after one write")
             context.sawTrap()
@@ -24,25 +19,18 @@ extension WriteProtect {
             try tracked.expectNoTrap(3)
             try tracked.expectWritten([3], "after a write to another page")
         },
-        Scenario(
+        asynchronous(
             "wp-async-read",
-            "Reads of protected pages are not reported.",
-            on: MemoryKind.all,
-            needs: needsAsync
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
-            try tracked.protect()
+            "Reads of protected pages are not reported."
+        ) { (_, tracked) throws(Failure) in
             try tracked.memory.check("while protected")
             try tracked.expectWritten([], "after reads")
             try tracked.showAsyncTrap(1)
         },
-        Scenario(
+        asynchronous(
             "wp-async-edges",
-            "One byte at each end of a page reports that page and neither neighbour.",
-            on: MemoryKind.all,
-            needs: needsAsync
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
+            "One byte at each end of a page reports that page and neither neighbour."
+        ) { (context, tracked) throws(Failure) in
             for page in [0, 2, tracked.memory.pages - 1] {
                 for offset in [0, tracked.memory.pageSize - 1] {
                     try tracked.protect()
@@ -53,28 +41,20 @@ extension WriteProtect {
                 }
             }
         },
-        Scenario(
+        asynchronous(
             "wp-async-all",
-            "When every page is written, every page is reported and holds what was written.",
-            on: MemoryKind.all,
-            needs: needsAsync
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
-            try tracked.protect()
-            try tracked.expectWritten([], "after protecting")
+            "When every page is written, every page is reported and holds what was written."
+        ) { (context, tracked) throws(Failure) in
             tracked.memory.fill(seed: 2)
             try tracked.expectWritten(Array(0..<tracked.memory.pages), "after writing all pages")
             context.sawTrap()
             try tracked.memory.check(seed: 2, "after writing all pages")
             try tracked.expectProtected(0..<0, "after writing all pages")
         },
-        Scenario(
+        asynchronous(
             "wp-async-threads",
-            "Eight threads write one protected page at once: no message, every byte lands, one page is reported.",
-            on: MemoryKind.all,
-            needs: needsAsync
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
+            "Eight threads write one protected page at once: no message, every byte lands, one page is reported."
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
             for round in 0..<4 {
                 try tracked.protect()
@@ -100,13 +80,10 @@ extension WriteProtect {
                 context.sawTrap()
             }
         },
-        Scenario(
+        asynchronous(
             "wp-async-kernel",
-            "A write of the kernel's to a protected page, read(2) into it, is reported like the program's own.",
-            on: MemoryKind.all,
-            needs: needsAsync
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
+            "A write of the kernel's to a protected page, read(2) into it, is reported like the program's own."
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
             let pipe = try Pipe()
             try tracked.protect()
@@ -118,15 +95,11 @@ extension WriteProtect {
             context.sawTrap()
             try context.expectEqual(memory.load(1), memory.load(2), "first byte read")
         },
-        Scenario(
+        asynchronous(
             "wp-async-unpopulated",
             "Unpopulated pages can be protected: reading one reports nothing, writing one reports it.",
-            on: MemoryKind.all,
-            needs: needsAsync
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures, populated: false)
-            try tracked.protect()
-            try tracked.expectWritten([], "after protecting")
+            populated: false
+        ) { (context, tracked) throws(Failure) in
             try tracked.memory.checkZeroes(0..<2, "before any write")
             try tracked.expectWritten([], "after reads")
             try tracked.expectNoTrap(1)

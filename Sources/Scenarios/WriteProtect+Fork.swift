@@ -6,60 +6,46 @@ import Userfaultfd
 /// fork(2) of write-protected memory: who stays protected, and that neither side sees what the other writes.
 extension WriteProtect {
     static let forking: [Scenario] = [
-        Scenario(
+        tracked(
             "wp-fork",
-            "Without EVENT_FORK the child writes freely, the parent stays protected, and private pages stay private.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            "Without EVENT_FORK the child writes freely, the parent stays protected, and private pages stay private."
+        ) { (_, tracked) throws(Failure) in
             try tracked.showTrap(0)
             try tracked.forkUnregistered()
         },
-        Scenario(
+        tracked(
             "wp-fork-event",
             "With EVENT_FORK the child's pages are protected too, and its writes trap on the child's userfaultfd.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features.union(.eventFork)), .root]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: .eventFork)
-            try tracked.protect()
+            needs: [.root],
+            features: .eventFork
+        ) { (_, tracked) throws(Failure) in
             try tracked.showTrap(0)
             try tracked.forkRegistered()
         },
-        Scenario(
+        tracked(
             "wp-fork-swapped",
             "Swapped-out protected pages are forked without EVENT_FORK.",
             on: MemoryKind.swappable,
-            needs: [.features(Tracked.features), .swap]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            needs: [.swap]
+        ) { (_, tracked) throws(Failure) in
             try tracked.swapOut(0..<4)
             try tracked.forkUnregistered()
         },
-        Scenario(
+        tracked(
             "wp-fork-event-swapped",
             "Swapped-out protected pages are forked with EVENT_FORK.",
             on: MemoryKind.swappable,
-            needs: [.features(Tracked.features.union(.eventFork)), .swap, .root]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: .eventFork)
-            try tracked.protect()
+            needs: [.swap, .root],
+            features: .eventFork
+        ) { (_, tracked) throws(Failure) in
             try tracked.swapOut(0..<4)
             try tracked.forkRegistered()
         },
-        Scenario(
+        asynchronous(
             "wp-fork-async",
-            "The child's writes are not reported in the parent; a write of the parent's to a shared COW page is.",
-            on: MemoryKind.all,
-            needs: needsAsync
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
+            "The child's writes are not reported in the parent; a write of the parent's to a shared COW page is."
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
-            try tracked.protect()
-            try tracked.expectWritten([], "after protecting")
             let (ready, done) = (try Pipe(), try Pipe())
             let child = try Child { () throws(Failure) in
                 memory.store(1, offset: 16, 0xC1)
@@ -82,37 +68,41 @@ extension WriteProtect {
 
     /// Pinned pages are copied at once when they are forked (mm/memory.c: copy_present_page).
     static let pinnedForking: [Scenario] = [
-        Scenario(
+        pinned(
             "wp-fork-pinned",
-            "Pinned protected pages are forked without EVENT_FORK: the parent keeps its frames and its protection.",
-            on: [.anon, .anonTHP, .shmemPrivate, .hugetlbPrivate],
-            needs: [.features(Tracked.features), PinnedBuffer.need, .root]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            let pin = try PinnedBuffer(tracked.memory.pages(0..<4))
-            let frames = try tracked.memory.frames()
-            try tracked.protect()
-            try tracked.showTrap(0)
-            try tracked.forkUnregistered()
-            try context.expect(try tracked.memory.frames() == frames, "the parent lost a pinned frame")
-            try pin.release()
-        },
-        Scenario(
+            "Pinned protected pages are forked without EVENT_FORK: the parent keeps its frames and its protection."
+        ) { (tracked) throws(Failure) in try tracked.forkUnregistered() },
+        pinned(
             "wp-fork-event-pinned",
             "Pinned protected pages are forked with EVENT_FORK: the child's copies are protected.",
+            features: .eventFork
+        ) { (tracked) throws(Failure) in try tracked.forkRegistered() },
+    ]
+
+    /// A scenario of private pages that are pinned and then protected, and whose frames the parent keeps.
+    private static func pinned(
+        _ name: StaticString,
+        _ summary: StaticString,
+        features: Features = [],
+        _ fork: @escaping @Sendable (Tracked) throws(Failure) -> Void
+    ) -> Scenario {
+        tracked(
+            name,
+            summary,
             on: [.anon, .anonTHP, .shmemPrivate, .hugetlbPrivate],
-            needs: [.features(Tracked.features.union(.eventFork)), PinnedBuffer.need, .root]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: .eventFork)
+            needs: [PinnedBuffer.need, .root],
+            features: features,
+            protected: false
+        ) { (context, tracked) throws(Failure) in
             let pin = try PinnedBuffer(tracked.memory.pages(0..<4))
             let frames = try tracked.memory.frames()
             try tracked.protect()
             try tracked.showTrap(0)
-            try tracked.forkRegistered()
+            try fork(tracked)
             try context.expect(try tracked.memory.frames() == frames, "the parent lost a pinned frame")
             try pin.release()
-        },
-    ]
+        }
+    }
 }
 
 extension Tracked {

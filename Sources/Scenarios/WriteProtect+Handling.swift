@@ -6,13 +6,11 @@ import Userfaultfd
 /// How a userfaultfd is used beside reading it in turn: poll, SIGBUS, user mode alone, pages that arrive protected.
 extension WriteProtect {
     static let handling: [Scenario] = [
-        Scenario(
+        tracked(
             "wp-poll",
             "A non-blocking descriptor is readable exactly while a fault is unread, and reads EAGAIN otherwise.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            protected: false
+        ) { (context, tracked) throws(Failure) in
             let descriptor = tracked.uffd.descriptor
             try tracked.protect()
             try context.expectEqual(try waitReadable(descriptor, milliseconds: 0), 0, "revents without a fault")
@@ -24,14 +22,12 @@ extension WriteProtect {
             try tracked.resolve()
             try thread.join()
         },
-        Scenario(
+        tracked(
             "wp-poll-blocking",
             "A blocking descriptor delivers by read(2), and poll(2) of it is an error.",
             on: [.anon],
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, flags: [])
-            try tracked.protect()
+            flags: []
+        ) { (context, tracked) throws(Failure) in
             let revents = try waitReadable(tracked.uffd.descriptor, milliseconds: 0)
             try context.expectEqual(revents, POLLERR, "revents of a blocking descriptor")
             let thread = try tracked.writer(1, 4)
@@ -39,15 +35,12 @@ extension WriteProtect {
             try tracked.resolve()
             try thread.join()
         },
-        Scenario(
+        tracked(
             "wp-sigbus",
             "With SIGBUS a write to a protected page raises the signal, sends no message and changes nothing.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features.union(.sigbus))]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: .sigbus)
+            features: .sigbus
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
-            try tracked.protect()
             let address = memory.address(1) + 8
             let before = memory.load(1, offset: 8)
             for _ in 0..<2 {
@@ -61,13 +54,12 @@ extension WriteProtect {
             try context.expectEqual(Probe.write(address, 1).signal, 0, "signal of a write after resolving")
             try context.expectEqual(Probe.write(memory.address(2), 1).signal, SIGBUS, "signal of the next page")
         },
-        Scenario(
+        tracked(
             "wp-user-mode-only",
             "UFFD_USER_MODE_ONLY: a write of the program traps; one of the kernel's on its behalf fails with EFAULT.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, flags: [.nonblocking, .userModeOnly])
+            protected: false,
+            flags: [.nonblocking, .userModeOnly]
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
             let source = try Memory(.anon, pages: 1)
             source.fill(seed: 9)
@@ -81,13 +73,12 @@ extension WriteProtect {
             try memory.check("after the kernel's access")
             try tracked.expectTrap(1)
         },
-        Scenario(
+        tracked(
             "wp-kernel-write",
             "read(2) into a protected page delivers one message, and goes on once it is resolved.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features), .root]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            needs: [.root],
+            protected: false
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
             let pipe = try Pipe()
             try pipe.send(from: memory.address(2), count: 64)
@@ -101,13 +92,14 @@ extension WriteProtect {
             try context.expectEqual(memory.load(1), memory.load(2), "first byte read")
             try tracked.expectQuiet("after one read(2)")
         },
-        Scenario(
+        tracked(
             "wp-copy-protected",
             "UFFDIO_COPY with MODE_WP: the page arrives with its bytes and protected; readers go on, writers trap.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features.union([.missingShmem, .missingHugetlbfs]))]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, mode: [.missing, .writeProtect], populated: false)
+            needs: [.features([.missingShmem, .missingHugetlbfs])],
+            mode: [.missing, .writeProtect],
+            populated: false,
+            protected: false
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
             let reader = try Thread { () throws(Failure) in try memory.check(1..<2, "the page that was copied in") }
             try tracked.expectMissing(1, [])
@@ -125,13 +117,15 @@ extension WriteProtect {
             try writer.join()
             try context.expectEqual(memory.load(2), 6, "byte written")
         },
-        Scenario(
+        tracked(
             "wp-continue-protected",
             "UFFDIO_CONTINUE with MODE_WP: the page cache's page is mapped protected; readers go on, writers trap.",
             on: MemoryKind.shared,
-            needs: [.features(Tracked.features.union([.minorShmem, .minorHugetlbfs]))]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, mode: [.minor, .writeProtect], populated: false)
+            needs: [.features([.minorShmem, .minorHugetlbfs])],
+            mode: [.minor, .writeProtect],
+            populated: false,
+            protected: false
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
             try memory.alias().fill()
             let reader = try Thread { () throws(Failure) in try memory.check(1..<2, "the page that was mapped") }

@@ -7,14 +7,10 @@ import Userfaultfd
 extension WriteProtect {
     static let pinning: [Scenario] =
         [
-            Scenario(
+            tracked(
                 "wp-gup-read",
-                "process_vm_readv, vmsplice and a read of /proc/self/mem do not trap and see the data.",
-                on: MemoryKind.all,
-                needs: [.features(Tracked.features)]
-            ) { (context) throws(Failure) in
-                let tracked = try Tracked(context)
-                try tracked.protect()
+                "process_vm_readv, vmsplice and a read of /proc/self/mem do not trap and see the data."
+            ) { (context, tracked) throws(Failure) in
                 try tracked.showTrap(2)
                 for read in KernelAccess.reads {
                     try context.expectEqual(
@@ -26,14 +22,10 @@ extension WriteProtect {
                 try tracked.expectQuiet("after reads by the kernel")
                 try tracked.expectProtected(0..<tracked.memory.pages, "after reads by the kernel")
             },
-            Scenario(
+            tracked(
                 "wp-gup-mem",
-                "A write to /proc/self/mem cannot wait for a resolution: EIO, no message, and nothing is changed.",
-                on: MemoryKind.all,
-                needs: [.features(Tracked.features)]
-            ) { (context) throws(Failure) in
-                let tracked = try Tracked(context)
-                try tracked.protect()
+                "A write to /proc/self/mem cannot wait for a resolution: EIO, no message, and nothing is changed."
+            ) { (context, tracked) throws(Failure) in
                 try context.expectErrno(Errno(code: EIO), "write to /proc/self/mem") { () throws(Failure) in
                     try KernelAccess.mem.write(tracked.memory.address(1))
                 }
@@ -58,14 +50,11 @@ extension WriteProtect {
         _ needs: [Need] = []
     ) -> [Scenario] {
         [
-            Scenario(
+            tracked(
                 name,
                 "The kernel's write into a protected page delivers one message, and goes on once it is resolved.",
-                on: MemoryKind.all,
-                needs: [.features(Tracked.features)] + needs
-            ) { (context) throws(Failure) in
-                let tracked = try Tracked(context)
-                try tracked.protect()
+                needs: needs
+            ) { (context, tracked) throws(Failure) in
                 let address = tracked.memory.address(1)
                 let writer = try Thread { () throws(Failure) in try access.write(address) }
                 try tracked.expectMessage(1)
@@ -87,15 +76,11 @@ extension WriteProtect {
         _ access: KernelAccess,
         _ needs: [Need] = []
     ) -> Scenario {
-        Scenario(
+        asynchronous(
             name,
             "The kernel's write into an asynchronously tracked page passes, and is reported for that page alone.",
-            on: MemoryKind.all,
-            needs: needsAsync + needs
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
-            try tracked.protect()
-            try tracked.expectWritten([], "after protecting")
+            needs: needs
+        ) { (context, tracked) throws(Failure) in
             try access.write(tracked.memory.address(1))
             try tracked.expectWritten([1], "after \(what)")
             context.sawTrap()

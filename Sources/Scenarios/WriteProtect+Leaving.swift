@@ -6,26 +6,18 @@ import Userfaultfd
 /// The end of protection: unregister, close, exec, and the death of the monitor.
 extension WriteProtect {
     static let leaving: [Scenario] = [
-        Scenario(
+        tracked(
             "wp-unregister",
-            "Unregistering leaves every page writable, with its data and without the bit.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            "Unregistering leaves every page writable, with its data and without the bit."
+        ) { (_, tracked) throws(Failure) in
             try tracked.showTrap(1)
             try tracked.uffd.unregister(tracked.memory.range)
             try tracked.expectFree()
         },
-        Scenario(
+        tracked(
             "wp-unregister-part",
-            "Unregistering a part frees that part; the rest still traps.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            "Unregistering a part frees that part; the rest still traps."
+        ) { (_, tracked) throws(Failure) in
             try tracked.uffd.unregister(tracked.memory.page(1))
             try tracked.expectProtected(without: 1, "after unregistering one page")
             try tracked.expectNoTrap(1, offset: 16)
@@ -33,14 +25,10 @@ extension WriteProtect {
             try tracked.expectTrap(0, offset: 16)
             try tracked.expectTrap(2, offset: 16)
         },
-        Scenario(
+        tracked(
             "wp-unregister-waiter",
-            "A writer that waits when its range is unregistered goes on at the next UFFDIO_WAKE.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            "A writer that waits when its range is unregistered goes on at the next UFFDIO_WAKE."
+        ) { (context, tracked) throws(Failure) in
             let thread = try tracked.writer(1, offset: 16, 5)
             try tracked.expectMessage(1)
             try tracked.uffd.unregister(tracked.memory.range)
@@ -49,14 +37,10 @@ extension WriteProtect {
             try context.expectEqual(tracked.memory.load(1, offset: 16), 5, "byte written")
             try tracked.expectFree()
         },
-        Scenario(
+        tracked(
             "wp-close",
-            "Closing the userfaultfd leaves every page writable, and writers that wait go on.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            "Closing the userfaultfd leaves every page writable, and writers that wait go on."
+        ) { (context, tracked) throws(Failure) in
             let first = try tracked.writer(1, offset: 16, 5)
             try tracked.expectMessage(1)
             let second = try tracked.writer(2, offset: 16, 6)
@@ -70,13 +54,11 @@ extension WriteProtect {
             try context.expectEqual(tracked.memory.load(2, offset: 16), 6, "byte of the second writer")
             try tracked.expectFree()
         },
-        Scenario(
+        tracked(
             "wp-monitor-killed",
             "When the process that holds the last descriptor is killed, writers go on and pages are writable.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            protected: false
+        ) { (context, tracked) throws(Failure) in
             let (seen, never) = (try Pipe(), try Pipe())
             try tracked.protect()
             let monitor = try Child { () throws(Failure) in
@@ -98,14 +80,10 @@ extension WriteProtect {
             try context.expectEqual(tracked.memory.load(1, offset: 16), 5, "byte written")
             try tracked.expectFree()
         },
-        Scenario(
+        tracked(
             "wp-exec",
-            "exec(2) of a process with protected, forked and waiting pages works, and a shared file keeps its data.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            "exec(2) of a process with protected, forked and waiting pages works, and a shared file keeps its data."
+        ) { (_, tracked) throws(Failure) in
             try tracked.showTrap(1)
             let child = try Child { () throws(Failure) in
                 let uffd = try Userfaultfd(features: Tracked.features)

@@ -3,65 +3,14 @@
 import CUserfaultfd
 import Userfaultfd
 
-/// Protection when the mapping changes under it: mremap(2), mprotect(2), VMAs that split and merge, KSM.
+/// Protection when the mapping changes under it: mprotect(2), VMAs that split and merge.
 extension WriteProtect {
-    static let remapping: [Scenario] = [
-        Scenario(
-            "wp-mremap",
-            "Without EVENT_REMAP moved memory arrives unregistered and writable, with its data.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
-            try tracked.showTrap(1)
-            let moved = try tracked.memory.remapped()
-            try moved.expectUffdBit(on: 0..<0, context, "after mremap")
-            try moved.check("after mremap")
-            moved.fill(seed: 2)
-            try moved.check(seed: 2, "after writing")
-            try tracked.expectQuiet("after writing")
-            try context.expectErrno(.noEntry, "WRITEPROTECT of moved memory") { () throws(Failure) in
-                try tracked.uffd.writeProtect(moved.range)
-            }
-        },
-        Scenario(
-            "wp-mremap-event",
-            "With EVENT_REMAP moved memory stays registered and protected, and its writes trap at the new address.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features.union(.eventRemap))]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: .eventRemap)
-            let memory = tracked.memory
-            try tracked.protect()
-            try tracked.showTrap(1)
-            let place = try memory.destination()
-            // mremap(2) returns when its event has been read.
-            let mover = try Thread { () throws(Failure) in _ = try memory.remapped(to: place) }
-            let message = try tracked.uffd.next()
-            let expected = Message.remap(
-                from: memory.range.start,
-                to: place,
-                length: memory.range.length
-            )
-            try context.expect(message == expected, "expected the remap event, got \(message.description)")
-            try mover.join()
-            let moved = Tracked(tracked, memory: memory.moved(to: place))
-            try moved.expectProtected(0..<memory.pages, "after mremap")
-            try moved.memory.check("after mremap")
-            try moved.expectTrap(1)
-            try moved.expectTrap(memory.pages - 1)
-        },
-    ]
-
     static let protection: [Scenario] = [
-        Scenario(
+        tracked(
             "wp-mprotect-none",
             "PROT_NONE gives SIGSEGV and no message; back again, protected pages trap and others do not.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            protected: false
+        ) { (context, tracked) throws(Failure) in
             try tracked.protect(0..<2)
             try tracked.changeProtection(PROT_NONE) { () throws(Failure) in
                 for page in [0, 2] {
@@ -71,13 +20,11 @@ extension WriteProtect {
                 }
             }
         },
-        Scenario(
+        tracked(
             "wp-mprotect-read",
             "PROT_READ: a write gives SIGSEGV and no message; back again, protected pages trap and others do not.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            protected: false
+        ) { (context, tracked) throws(Failure) in
             try tracked.protect(0..<2)
             try tracked.changeProtection(PROT_READ) { () throws(Failure) in
                 for page in [0, 2] {
@@ -105,6 +52,34 @@ extension WriteProtect {
             }
         },
         Scenario(
+            "wp-read-only",
+            "Memory that was read-only when it was registered: writes give SIGSEGV; once it is writable, they trap.",
+            on: MemoryKind.all,
+            needs: [.features(Tracked.features.union(.writeProtectUnpopulated))]
+        ) { (context) throws(Failure) in
+            let tracked = try Tracked(readOnly: context, features: .writeProtectUnpopulated)
+            try tracked.readAndProtect()
+            try tracked.makeWritable()
+            try tracked.expectProtected(0..<tracked.memory.pages, "when it is writable")
+            for page in 0..<3 { try tracked.expectTrap(page) }
+            try tracked.memory.checkZeroes(3..<tracked.memory.pages, "pages that nobody wrote")
+        },
+        Scenario(
+            "wp-read-only-async",
+            "Memory that was read-only when it was registered is tracked: reads are not reported, later writes are.",
+            on: MemoryKind.all,
+            needs: needsAsync
+        ) { (context) throws(Failure) in
+            let tracked = try Tracked(readOnly: context, features: Tracked.asyncFeatures)
+            try tracked.readAndProtect()
+            try tracked.makeWritable()
+            try tracked.expectWritten([], "when it is writable")
+            try tracked.expectNoTrap(0)
+            try tracked.expectNoTrap(2)
+            try tracked.expectWritten([0, 2], "after writes")
+            context.sawTrap()
+        },
+        Scenario(
             "wp-vma-merge",
             "Registering a part splits the VMA; unregistering it leaves one VMA again.",
             on: MemoryKind.withoutHugetlb,
@@ -126,33 +101,6 @@ extension WriteProtect {
             try memory.check(seed: 2, "after unregistering")
         },
     ]
-
-    static let merging: [Scenario] = [
-        Scenario(
-            "wp-ksm",
-            "Pages that KSM merges keep their data; protected, each traps, and its write is seen in it alone.",
-            on: [.anon],
-            needs: [.features(Tracked.features), .file("/sys/kernel/mm/ksm/run", "CONFIG_KSM"), .ownMachine, .root]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, populated: false)
-            let memory = tracked.memory
-            for page in 0..<memory.pages {
-                for offset in 0..<basePageSize / 8 { cuffd_store64(memory.address(page) + offset * 8, 0x55AA) }
-            }
-            try tracked.protect()
-            try memory.advise(memory.range, MADV_MERGEABLE)
-            try memory.runKSM()
-            for page in 0..<memory.pages { try context.expectEqual(memory.load(page), 0xAA, "byte of a merged page") }
-            try tracked.protect()
-            try tracked.expectProtected(0..<memory.pages, "merged, and protected again")
-            try tracked.expectTrap(1, 0x77)
-            for page in [0, 2, 3] { try context.expectEqual(memory.load(page), 0xAA, "byte of another merged page") }
-            try tracked.expectProtected(without: 1, "after a write to one merged page")
-            try tracked.expectTrap(2, 0x78)
-            try context.expectEqual(memory.load(1), 0x77, "byte written first")
-            try context.expectEqual(memory.load(0), 0xAA, "byte of a page that is merged still")
-        }
-    ]
 }
 
 extension Tracked {
@@ -166,6 +114,32 @@ extension Tracked {
         self.uffd = uffd
         self.memory = memory
         self.context = context
+    }
+
+    /// Maps memory, makes it read-only before anything is in it, and registers it.
+    fileprivate init(readOnly context: Context, features: Features) throws(Failure) {
+        let uffd = try Userfaultfd(features: Tracked.features.union(features), flags: [.nonblocking])
+        let memory = try Memory(context.kind, pages: 4)
+        try memory.protect(memory.range, PROT_READ)
+        try uffd.register(memory.range, .writeProtect)
+        self.init(uffd: uffd, memory: memory, context: context)
+    }
+
+    /// Protects read-only memory: a page that was read before, one that is read afterwards, and others.
+    fileprivate func readAndProtect() throws(Failure) {
+        try memory.checkZeroes(0..<1, "before protecting")
+        try protect()
+        try memory.checkZeroes(1..<2, "after protecting")
+        try expectProtected(0..<memory.pages, "while it is read-only")
+    }
+
+    /// Makes read-only memory writable, after showing that no write gets through or traps before that.
+    fileprivate func makeWritable() throws(Failure) {
+        for page in 0..<3 {
+            try context.expectEqual(Probe.write(memory.address(page), 1).signal, SIGSEGV, "signal of a write")
+        }
+        try expectQuiet("while it is read-only")
+        try memory.protect(memory.range, PROT_READ | PROT_WRITE)
     }
 
     /// Gives all memory this protection, runs `body`, and makes it writable again: then pages 0 and 1 must be protected,
@@ -182,25 +156,5 @@ extension Tracked {
         try expectTrap(1, offset: memory.pageSize - 9)
         try expectNoTrap(3, offset: 16)
         try memory.check("at the end")
-    }
-}
-
-extension Memory {
-    /// Lets ksmd run until all pages are in one frame, and stops it again.
-    func runKSM() throws(Failure) {
-        let folder = "/sys/kernel/mm/ksm/"
-        let run = try FileAccess.line(folder + "run")
-        let sleep = try FileAccess.line(folder + "sleep_millisecs")
-        defer {
-            try? FileAccess.write(folder + "run", run)
-            try? FileAccess.write(folder + "sleep_millisecs", sleep)
-        }
-        try FileAccess.write(folder + "sleep_millisecs", "0")
-        try FileAccess.write(folder + "run", "1")
-        while true {
-            let frames = try self.frames()
-            if frames.allSatisfy({ $0 == frames[0] && $0 != 0 }) { return }
-            sched_yield()
-        }
     }
 }

@@ -6,27 +6,22 @@ import Userfaultfd
 /// What a synchronous write-protection fault says, who gets one, and what resolving does.
 extension WriteProtect {
     static let messages: [Scenario] = [
-        Scenario(
+        tracked(
             "wp-message",
             "A write to a protected page delivers its address with WRITE and WP set, at every page's first and last byte.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            protected: false
+        ) { (_, tracked) throws(Failure) in
             let last = tracked.memory.pages - 1
             for (page, offset) in [(0, 0), (1, tracked.memory.pageSize - 1), (last, 0), (last, 4095)] {
                 try tracked.protect()
                 try tracked.expectTrap(page, offset: offset)
             }
         },
-        Scenario(
+        tracked(
             "wp-message-exact",
             "With EXACT_ADDRESS the message carries the very address that was written.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features.union(.exactAddress))]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: .exactAddress)
-            try tracked.protect()
+            features: .exactAddress
+        ) { (context, tracked) throws(Failure) in
             let offset = tracked.memory.pageSize - 3
             let thread = try tracked.writer(1, offset: offset, 7)
             let fault = try tracked.uffd.nextFault()
@@ -36,14 +31,12 @@ extension WriteProtect {
             try thread.join()
             try context.expectEqual(tracked.memory.load(1, offset: offset), 7, "byte written")
         },
-        Scenario(
+        tracked(
             "wp-message-thread",
             "With THREAD_ID the message names the thread that wrote.",
             on: [.anon, .shmem],
-            needs: [.features(Tracked.features.union(.threadID))]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: .threadID)
-            try tracked.protect()
+            features: .threadID
+        ) { (context, tracked) throws(Failure) in
             for page in 0..<2 {
                 let thread = try tracked.writer(page, 1)
                 guard case .pageFault(_, _, let identifier) = try tracked.uffd.next() else {
@@ -55,26 +48,20 @@ extension WriteProtect {
                 try thread.join()
             }
         },
-        Scenario(
+        tracked(
             "wp-read",
-            "Reads of protected pages do not trap and see the data; a write after them does trap.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            "Reads of protected pages do not trap and see the data; a write after them does trap."
+        ) { (_, tracked) throws(Failure) in
             try tracked.memory.check("while protected")
             try tracked.expectQuiet("after reads")
             try tracked.expectProtected(0..<tracked.memory.pages, "after reads")
             try tracked.expectTrap(1)
         },
-        Scenario(
+        tracked(
             "wp-range",
             "Protecting some pages leaves their neighbours writable; resolving one leaves its neighbours protected.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            protected: false
+        ) { (_, tracked) throws(Failure) in
             try tracked.protect(1..<3)
             try tracked.expectProtected(1..<3, "after protecting two pages")
             try tracked.expectNoTrap(0)
@@ -84,13 +71,11 @@ extension WriteProtect {
             try tracked.expectTrap(2, offset: tracked.memory.pageSize - 1)
             try tracked.memory.check(4..<tracked.memory.pages, "pages that nobody wrote")
         },
-        Scenario(
+        tracked(
             "wp-again",
             "A page that was resolved can be protected again, and traps again; protecting twice changes nothing.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            protected: false
+        ) { (_, tracked) throws(Failure) in
             for round in 0..<3 {
                 try tracked.protect()
                 try tracked.protect()
@@ -98,13 +83,12 @@ extension WriteProtect {
                 try tracked.expectNoTrap(round % 2, offset: 200)
             }
         },
-        Scenario(
+        tracked(
             "wp-frame",
             "Protecting and resolving leave each page in its frame, with its data.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features), .root]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            needs: [.root],
+            protected: false
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
             let before = try memory.frames()
             try tracked.protect()

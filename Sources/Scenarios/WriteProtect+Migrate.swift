@@ -6,14 +6,11 @@ import Userfaultfd
 /// Protection of pages that move between frames, and of huge pages that come apart.
 extension WriteProtect {
     static let migrating: [Scenario] = [
-        Scenario(
+        tracked(
             "wp-migrate",
             "Protected pages migrate to the other NUMA node and back protected, with their data.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features), .nodes(2), .root]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            needs: [.nodes(2), .root]
+        ) { (context, tracked) throws(Failure) in
             try tracked.showTrap(1)
             try tracked.memory.check("before migration")
             var frames: [[UInt64]] = []
@@ -29,14 +26,11 @@ extension WriteProtect {
             try tracked.expectTrap(0)
             try tracked.expectTrap(3)
         },
-        Scenario(
+        asynchronous(
             "wp-migrate-async",
             "Migration is not reported as a write; a write after it is.",
-            on: MemoryKind.all,
-            needs: needsAsync + [.nodes(2), .root]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
-            try tracked.protect()
+            needs: [.nodes(2), .root]
+        ) { (context, tracked) throws(Failure) in
             try tracked.memory.check("before migration")
             try tracked.memory.move(to: 1)
             try tracked.memory.move(to: 0)
@@ -46,15 +40,12 @@ extension WriteProtect {
             context.sawTrap()
             try tracked.memory.check("at the end")
         },
-        Scenario(
+        tracked(
             "wp-collapse",
             "MADV_COLLAPSE does not collapse over protected pages: each stays protected, resolved ones stay resolved.",
-            on: [.anonTHP, .shmemTHP],
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            on: [.anonTHP, .shmemTHP]
+        ) { (_, tracked) throws(Failure) in
             let memory = tracked.memory
-            try tracked.protect()
             try tracked.resolve(0..<1)
             try memory.check("before the collapse")
             let collapse: Int32 = 25  // MADV_COLLAPSE, 6.1

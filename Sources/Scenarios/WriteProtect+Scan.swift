@@ -177,15 +177,12 @@ extension WriteProtect {
                 "walk_end"
             )
         },
-        Scenario(
+        asynchronous(
             "wp-scan-swapped",
             "A swapped-out page is reported swapped, and written only if it was.",
             on: [.anon, .anonTHP, .shmemPrivate],
-            needs: needsAsync + [.swap]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
-            try tracked.protect()
-            try tracked.expectWritten([], "after protecting")
+            needs: [.swap]
+        ) { (context, tracked) throws(Failure) in
             try tracked.expectNoTrap(1, offset: 16)
             try tracked.swapOut(0..<4)
             let pagemap = try Pagemap()
@@ -199,13 +196,11 @@ extension WriteProtect {
             try context.expect(regions == expected, "regions are not as expected")
             context.sawTrap()
         },
-        Scenario(
+        asynchronous(
             "wp-scan-huge",
             "A protected huge page is reported huge and not written, clipped to the range that is scanned.",
-            on: [.anonTHP, .hugetlb, .hugetlbPrivate],
-            needs: needsAsync
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
+            on: [.anonTHP, .hugetlb, .hugetlbPrivate]
+        ) { (context, tracked) throws(Failure) in
             try tracked.showAsyncTrap(1)
             let fresh = try Tracked(context, features: Tracked.asyncFeatures)
             try fresh.protect()

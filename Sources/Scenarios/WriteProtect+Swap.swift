@@ -6,14 +6,12 @@ import Userfaultfd
 /// Protection of pages that are swapped out: a bit of the swap entry, or, for shmem, a marker.
 extension WriteProtect {
     static let swapping: [Scenario] = [
-        Scenario(
+        tracked(
             "wp-swap-read",
             "Protection survives swap-out and swap-in by a read.",
             on: MemoryKind.swappable,
-            needs: [.features(Tracked.features), .swap]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            needs: [.swap]
+        ) { (_, tracked) throws(Failure) in
             try tracked.showTrap(1)
             try tracked.swapOut(0..<4)
             try tracked.expectProtected(0..<tracked.memory.pages, "while swapped out")
@@ -22,26 +20,24 @@ extension WriteProtect {
             try tracked.expectProtected(0..<tracked.memory.pages, "after swap-in")
             try tracked.expectTrap(2)
         },
-        Scenario(
+        tracked(
             "wp-swap-write",
             "A write to a swapped-out protected page traps, and its neighbours stay as they are.",
             on: MemoryKind.swappable,
-            needs: [.features(Tracked.features), .swap]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            needs: [.swap]
+        ) { (_, tracked) throws(Failure) in
             try tracked.swapOut(0..<4)
             try tracked.expectTrap(1, offset: 16)
             try tracked.memory.check("after swap-in")
             try tracked.expectTrap(2, offset: 16)
         },
-        Scenario(
+        tracked(
             "wp-swap-protect",
             "Pages can be protected while they are swapped out.",
             on: MemoryKind.swappable,
-            needs: [.features(Tracked.features), .swap]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            needs: [.swap],
+            protected: false
+        ) { (_, tracked) throws(Failure) in
             try tracked.swapOut(0..<4)
             try tracked.protect(0..<2)
             try tracked.expectProtected(0..<2, "while swapped out")
@@ -50,14 +46,12 @@ extension WriteProtect {
             try tracked.memory.check(0..<2, "after swap-in by a read")
             try tracked.expectTrap(1, offset: 16)
         },
-        Scenario(
+        tracked(
             "wp-swap-resolve",
             "Pages can be resolved while they are swapped out.",
             on: MemoryKind.swappable,
-            needs: [.features(Tracked.features), .swap]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            needs: [.swap]
+        ) { (_, tracked) throws(Failure) in
             try tracked.showTrap(3)
             try tracked.swapOut(0..<4)
             try tracked.resolve(0..<2)
@@ -67,14 +61,12 @@ extension WriteProtect {
             try tracked.expectNoTrap(1, offset: 16)
             try tracked.expectTrap(2, offset: 16)
         },
-        Scenario(
+        tracked(
             "wp-swap-unregister",
             "Unregistering takes the protection of swapped-out pages away.",
             on: MemoryKind.swappable,
-            needs: [.features(Tracked.features), .swap]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            needs: [.swap]
+        ) { (_, tracked) throws(Failure) in
             try tracked.showTrap(1)
             try tracked.swapOut(0..<4)
             try tracked.uffd.unregister(tracked.memory.range)
@@ -83,14 +75,12 @@ extension WriteProtect {
             tracked.memory.fill(seed: 2)
             try tracked.memory.check(seed: 2, "after writing")
         },
-        Scenario(
+        asynchronous(
             "wp-swap-async",
             "Swap-out and swap-in by a read are not reported as writes; a write to a swapped-out page is.",
             on: MemoryKind.swappable,
-            needs: needsAsync + [.swap]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: Tracked.asyncFeatures)
-            try tracked.protect()
+            needs: [.swap]
+        ) { (context, tracked) throws(Failure) in
             try tracked.swapOut(0..<4)
             try tracked.expectWritten([], "while swapped out")
             try tracked.memory.check(0..<1, "after swap-in")
@@ -100,14 +90,12 @@ extension WriteProtect {
             context.sawTrap()
             try tracked.memory.check("at the end")
         },
-        Scenario(
+        tracked(
             "wp-swapoff",
             "swapoff(2) brings protected pages back protected, with their data.",
             on: MemoryKind.swappable,
-            needs: [.features(Tracked.features), .swap, .root, .ownMachine]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            needs: [.swap, .root, .ownMachine]
+        ) { (_, tracked) throws(Failure) in
             try tracked.showTrap(1)
             try tracked.swapOut(0..<4)
             let areas = try SwapAreas.all()

@@ -6,28 +6,24 @@ import Userfaultfd
 /// Protection of addresses without a page: always for file memory, by WP_UNPOPULATED for anonymous memory.
 extension WriteProtect {
     static let unpopulated: [Scenario] = [
-        Scenario(
+        tracked(
             "wp-unpopulated-off",
             "Without WP_UNPOPULATED, protecting unpopulated anonymous memory does nothing: the first write passes.",
             on: MemoryKind.anonymous,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, populated: false)
-            try tracked.protect()
+            populated: false
+        ) { (_, tracked) throws(Failure) in
             try tracked.expectProtected(0..<0, "after protecting unpopulated memory")
             try tracked.expectNoTrap(1)
             try tracked.protect()
             try tracked.expectTrap(1)
         },
-        Scenario(
+        tracked(
             "wp-unpopulated",
             "Unpopulated pages that were protected trap at their first write and read as zeroes before and after.",
-            on: MemoryKind.all,
-            needs: needsUnpopulated
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: .writeProtectUnpopulated, populated: false)
+            features: .writeProtectUnpopulated,
+            populated: false
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
-            try tracked.protect()
             try tracked.expectProtected(0..<memory.pages, "after protecting unpopulated memory")
             try tracked.expectTrap(1)
             try context.expectEqual(memory.load(1, offset: 8), 0, "byte beside the written one")
@@ -36,13 +32,13 @@ extension WriteProtect {
             try tracked.expectTrap(2)
             try tracked.expectTrap(memory.pages - 1)
         },
-        Scenario(
+        tracked(
             "wp-unpopulated-part",
             "Only the unpopulated pages that were protected trap; those around them do not.",
-            on: MemoryKind.all,
-            needs: needsUnpopulated
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: .writeProtectUnpopulated, populated: false)
+            features: .writeProtectUnpopulated,
+            populated: false,
+            protected: false
+        ) { (_, tracked) throws(Failure) in
             try tracked.protect(1..<3)
             try tracked.expectProtected(1..<3, "after protecting two unpopulated pages")
             try tracked.expectNoTrap(0)
@@ -50,29 +46,25 @@ extension WriteProtect {
             try tracked.expectTrap(1)
             try tracked.expectTrap(2)
         },
-        Scenario(
+        tracked(
             "wp-unpopulated-resolve",
             "Resolving unpopulated pages takes their protection back: the first write passes.",
-            on: MemoryKind.all,
-            needs: needsUnpopulated
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: .writeProtectUnpopulated, populated: false)
-            try tracked.protect()
+            features: .writeProtectUnpopulated,
+            populated: false
+        ) { (_, tracked) throws(Failure) in
             try tracked.resolve(0..<2)
             try tracked.expectProtected(2..<tracked.memory.pages, "after resolving two pages")
             try tracked.expectNoTrap(0)
             try tracked.expectNoTrap(1)
             try tracked.expectTrap(2)
         },
-        Scenario(
+        tracked(
             "wp-unpopulated-unregister",
             "Unregistering unpopulated protected memory leaves it writable and without a stale bit.",
-            on: MemoryKind.all,
-            needs: needsUnpopulated
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: .writeProtectUnpopulated, populated: false)
+            features: .writeProtectUnpopulated,
+            populated: false
+        ) { (_, tracked) throws(Failure) in
             let memory = tracked.memory
-            try tracked.protect()
             try tracked.expectTrap(0)
             try tracked.uffd.unregister(memory.range)
             try tracked.expectProtected(0..<0, "after unregistering")
@@ -82,13 +74,13 @@ extension WriteProtect {
             try tracked.expectProtected(0..<0, "after registering again")
             try tracked.expectNoTrap(1)
         },
-        Scenario(
+        tracked(
             "wp-zero-page",
             "A page that is the zero page traps when it is protected, and its write gets a page of its own.",
             on: MemoryKind.anonymous + [.shmemPrivate],
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, populated: false)
+            populated: false,
+            protected: false
+        ) { (_, tracked) throws(Failure) in
             let memory = tracked.memory
             try memory.checkZeroes(0..<memory.pages, "before protecting")
             try tracked.protect()
@@ -102,15 +94,12 @@ extension WriteProtect {
 
     /// What happens to protection when the page behind it goes.
     static let markers: [Scenario] = [
-        Scenario(
+        tracked(
             "wp-dontneed",
             "MADV_DONTNEED of anonymous memory drops page and protection: it reads as zeroes, and a write passes.",
-            on: MemoryKind.anonymous,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            on: MemoryKind.anonymous
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
-            try tracked.protect()
             try tracked.showTrap(1)
             try memory.advise(memory.pages(1..<3), MADV_DONTNEED)
             for page in 1..<3 {
@@ -122,28 +111,24 @@ extension WriteProtect {
             try tracked.expectTrap(0)
             try tracked.expectTrap(3)
         },
-        Scenario(
+        tracked(
             "wp-dontneed-unpopulated",
             "MADV_DONTNEED of unpopulated anonymous memory drops its protection too.",
             on: MemoryKind.anonymous,
-            needs: needsUnpopulated
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context, features: .writeProtectUnpopulated, populated: false)
-            try tracked.protect()
+            features: .writeProtectUnpopulated,
+            populated: false
+        ) { (_, tracked) throws(Failure) in
             try tracked.memory.advise(tracked.memory.pages(1..<3), MADV_DONTNEED)
             try tracked.expectNoTrap(1)
             try tracked.expectTrap(0)
             try tracked.expectTrap(3)
         },
-        Scenario(
+        tracked(
             "wp-dontneed-file",
             "MADV_DONTNEED of file memory unmaps the page and keeps its protection: the next write traps.",
-            on: MemoryKind.files,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            on: MemoryKind.files
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
-            try tracked.protect()
             try tracked.showTrap(1)
             try memory.advise(memory.range, MADV_DONTNEED)
             try context.expect(try !memory.entry(1).isPresent, "DONTNEED left the page mapped")
@@ -156,15 +141,12 @@ extension WriteProtect {
             try tracked.expectTrap(1)
             try tracked.expectTrap(2, offset: memory.pageSize - 1)
         },
-        Scenario(
+        tracked(
             "wp-remove",
             "MADV_REMOVE punches the page out of the file: it reads as zeroes, and can be protected and trap again.",
-            on: MemoryKind.shared,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            on: MemoryKind.shared
+        ) { (_, tracked) throws(Failure) in
             let memory = tracked.memory
-            try tracked.protect()
             try tracked.showTrap(1)
             try memory.advise(memory.pages(1..<3), MADV_REMOVE)
             try memory.checkZeroes(1..<3, "after MADV_REMOVE")
@@ -177,7 +159,4 @@ extension WriteProtect {
             try tracked.expectTrap(2)
         },
     ]
-
-    /// What scenarios about unpopulated memory need.
-    static let needsUnpopulated: [Need] = [.features(Tracked.features.union(.writeProtectUnpopulated))]
 }

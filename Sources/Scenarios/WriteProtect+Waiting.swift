@@ -6,14 +6,10 @@ import Userfaultfd
 /// Who sleeps, and who wakes.
 extension WriteProtect {
     static let waiting: [Scenario] = [
-        Scenario(
+        tracked(
             "wp-dontwake",
-            "Resolving with DONTWAKE leaves the writer asleep until UFFDIO_WAKE.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            "Resolving with DONTWAKE leaves the writer asleep until UFFDIO_WAKE."
+        ) { (context, tracked) throws(Failure) in
             let thread = try tracked.writer(1, 9)
             try tracked.expectMessage(1)
             try waitAsleep(thread)
@@ -26,14 +22,10 @@ extension WriteProtect {
             try context.expectEqual(tracked.memory.load(1), 9, "byte written")
             try tracked.expectQuiet("after the wake")
         },
-        Scenario(
+        tracked(
             "wp-wake-protected",
-            "UFFDIO_WAKE of a page that is still protected makes the writer trap again.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            "UFFDIO_WAKE of a page that is still protected makes the writer trap again."
+        ) { (context, tracked) throws(Failure) in
             let thread = try tracked.writer(1, 9)
             try tracked.expectMessage(1)
             try waitAsleep(thread)
@@ -43,14 +35,10 @@ extension WriteProtect {
             try tracked.resolve(1..<2)
             try thread.join()
         },
-        Scenario(
+        tracked(
             "wp-waiters-one-page",
-            "Two writers of one page get a message each, and one resolution wakes both.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            "Two writers of one page get a message each, and one resolution wakes both."
+        ) { (context, tracked) throws(Failure) in
             let first = try tracked.writer(1, offset: 8, 1)
             let second = try tracked.writer(1, offset: 16, 2)
             try tracked.expectMessage(1)
@@ -63,14 +51,10 @@ extension WriteProtect {
             try context.expectEqual(tracked.memory.load(1, offset: 8), 1, "the first writer's byte")
             try context.expectEqual(tracked.memory.load(1, offset: 16), 2, "the second writer's byte")
         },
-        Scenario(
+        tracked(
             "wp-waiters-two-pages",
-            "Resolving one page wakes its writer and not the writer of the next page.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
-            try tracked.protect()
+            "Resolving one page wakes its writer and not the writer of the next page."
+        ) { (context, tracked) throws(Failure) in
             let first = try tracked.writer(1, 1)
             try tracked.expectMessage(1)
             let second = try tracked.writer(2, 2)
@@ -87,15 +71,11 @@ extension WriteProtect {
             try context.expectEqual(tracked.memory.load(1), 1, "the first writer's byte")
             try context.expectEqual(tracked.memory.load(2), 2, "the second writer's byte")
         },
-        Scenario(
+        tracked(
             "wp-threads",
-            "Eight threads write one protected page at once while a monitor resolves: every byte lands.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            "Eight threads write one protected page at once while a monitor resolves: every byte lands."
+        ) { (context, tracked) throws(Failure) in
             let memory = tracked.memory
-            try tracked.protect()
             let monitor = try Monitor(tracked.uffd) { (message) throws(Failure) in
                 guard case .pageFault(let address, _, _) = message else { throw Failure(message.description) }
                 let range = AddressRange(start: address, length: memory.pageSize)
@@ -120,13 +100,11 @@ extension WriteProtect {
             }
             try memory.check("around the bytes")
         },
-        Scenario(
+        tracked(
             "wp-signal",
             "A signal interrupts a blocked writer: its handler runs, and the write then traps again.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            protected: false
+        ) { (context, tracked) throws(Failure) in
             let handled = handledSignals[0]
             signal(SIGUSR1) { _ in handledSignals.add(1, at: 0) }
             try tracked.protect()
@@ -141,13 +119,11 @@ extension WriteProtect {
             try thread.join()
             try context.expectEqual(tracked.memory.load(1), 3, "byte written")
         },
-        Scenario(
+        tracked(
             "wp-kill",
             "SIGKILL ends a process that is blocked on a protected page whose monitor never answers.",
-            on: MemoryKind.all,
-            needs: [.features(Tracked.features)]
-        ) { (context) throws(Failure) in
-            let tracked = try Tracked(context)
+            protected: false
+        ) { (context, tracked) throws(Failure) in
             try tracked.showTrapOnce()
             let ready = try Pipe()
             let child = try Child { () throws(Failure) in

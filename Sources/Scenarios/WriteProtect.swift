@@ -8,7 +8,55 @@ import Userfaultfd
 enum WriteProtect {
     static let scenarios: [Scenario] =
         messages + waiting + handling + async + unpopulated + markers + scanning + scanningLimits + forking
-        + pinnedForking + swapping + migrating + splitting + merging + remapping + protection + pinning + leaving
+        + pinnedForking + swapping + migrating + splitting + merging + remapping + protection + locking + pinning
+        + leaving
+}
+
+extension WriteProtect {
+    /// A scenario of memory that is registered for write protection, and all protected when `body` begins.
+    ///
+    /// It needs the features that its userfaultfd asks for, besides `needs`.
+    static func tracked(
+        _ name: StaticString,
+        _ summary: StaticString,
+        on kinds: [MemoryKind] = MemoryKind.all,
+        needs: [Need] = [],
+        features: Features = [],
+        mode: RegisterMode = .writeProtect,
+        populated: Bool = true,
+        protected: Bool = true,
+        flags: Userfaultfd.OpenFlags = [.nonblocking],
+        _ body: @escaping @Sendable (Context, Tracked) throws(Failure) -> Void
+    ) -> Scenario {
+        let all = Tracked.features.union(features)
+        return Scenario(name, summary, on: kinds, needs: [.features(all)] + needs) { (context) throws(Failure) in
+            let tracked = try Tracked(context, features: all, mode: mode, populated: populated, flags: flags)
+            if protected { try tracked.protect() }
+            try body(context, tracked)
+        }
+    }
+
+    /// A scenario of memory that is tracked asynchronously: all is protected and nothing written when `body` begins.
+    static func asynchronous(
+        _ name: StaticString,
+        _ summary: StaticString,
+        on kinds: [MemoryKind] = MemoryKind.all,
+        needs: [Need] = [],
+        populated: Bool = true,
+        _ body: @escaping @Sendable (Context, Tracked) throws(Failure) -> Void
+    ) -> Scenario {
+        tracked(
+            name,
+            summary,
+            on: kinds,
+            needs: [.pagemapScan] + needs,
+            features: Tracked.asyncFeatures,
+            populated: populated
+        ) { (context, tracked) throws(Failure) in
+            try tracked.expectWritten([], "after protecting")
+            try body(context, tracked)
+        }
+    }
 }
 
 /// Memory that is registered for write protection, and its userfaultfd.

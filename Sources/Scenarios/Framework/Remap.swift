@@ -25,4 +25,22 @@ extension Memory {
         try checked("mremap", cuffd_mremap(range.start, range.length, range.length, all, start))
         return moved(to: start)
     }
+
+    /// Moves one page to `start`, which another mapping may occupy, and gives the view of it there.
+    func remapped(page: Int, to start: UInt) throws(Failure) -> Memory {
+        try self.page(page).move(to: start)
+        return viewed(page: page, at: start)
+    }
+
+    /// The memory as if all of it had moved along with one page to `start`; only that page is there.
+    func viewed(page: Int, at start: UInt) -> Memory {
+        moved(to: start - (address(page) - range.start))
+    }
+}
+
+extension AddressRange {
+    /// mremap(2) to `place`, which another mapping may occupy. Blocks until an event of it is read.
+    func move(to place: UInt) throws(Failure) {
+        try checked("mremap", cuffd_mremap(start, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, place))
+    }
 }
