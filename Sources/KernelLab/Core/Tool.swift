@@ -6,9 +6,9 @@ import SystemPackage
 
 /// An external program, and how to run it.
 ///
-/// The program leads a process group of its own. When the task that runs it is cancelled, the whole group gets
+/// The program leads a session of its own. When the task that runs it is cancelled, the whole session gets
 /// SIGTERM and, `grace` later, SIGKILL; the call returns, by throwing `CancellationError`, when no process of it runs.
-/// Whatever of the group outlives the program itself is ended in the same way. Standard input is empty.
+/// Whatever of the session outlives the program itself is ended in the same way. Standard input is empty.
 public struct Tool: Sendable {
     /// The file that is executed.
     public var path: FilePath
@@ -169,7 +169,7 @@ extension Tool {
 
     private func configuration(_ arguments: [String]) -> Configuration {
         var options = PlatformOptions()
-        options.processGroupID = 0
+        options.createSession = true
         options.teardownSequence = [.gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: grace)]
         let changes = environment.map { (Environment.Key(stringLiteral: $0.key), $0.value) }
         return Configuration(
@@ -181,24 +181,24 @@ extension Tool {
         )
     }
 
-    /// Runs `body`, which reads what the program prints, and sees to it that the group has ended when this returns.
+    /// Runs `body`, which reads what the program prints, and sees to it that the session has ended when this returns.
     ///
-    /// Subprocess ends the group of a cancelled task too, but stops when the leader has gone: a child that ignores
-    /// SIGTERM would stay. The leader is reaped only after this returns, so its ID still names the group.
+    /// Subprocess ends the leader's group for a cancelled task too, but stops when the leader has gone: a child that
+    /// ignores SIGTERM would stay. The leader is reaped only after this returns, so its ID still names the session.
     private func supervising<Value: Sendable>(
         _ process: ProcessIdentifier,
         _ body: () async throws -> Value
     ) async throws -> Value {
-        let group = ProcessGroup(leader: process.value)
-        RunningTools.insert(group)
-        defer { RunningTools.remove(group) }
+        let session = ProcessSession(leader: process.value)
+        RunningTools.insert(session)
+        defer { RunningTools.remove(session) }
         do {
             let value = try await body()
-            await group.waitForLeader()
-            await group.end(grace: grace)
+            await session.waitForLeader()
+            await session.end(grace: grace)
             return value
         } catch {
-            await group.end(grace: grace)
+            await session.end(grace: grace)
             throw error
         }
     }

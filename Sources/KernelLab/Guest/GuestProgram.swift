@@ -88,7 +88,10 @@ public struct GuestProgram: Sendable {
         do {
             try await swift.run(Self.arguments(scratch: scratch.string), log: log) { [events] line in
                 output.take(line)
-                if line.hasPrefix("Another instance of SwiftPM") { events.send(.note(line)) }
+                // SwiftPM goes on in the same line when it is its turn: "execution...[0/1] Planning build".
+                if line.hasPrefix("Another instance of SwiftPM") {
+                    events.send(.note(line.replacing(#/\.\.\..*/#, with: "")))
+                }
             }
         } catch ToolError.failed(let command, let status, let lastLines, _) {
             let failure = ToolError.failed(command: command, status: status, lastLines: lastLines, log: log)

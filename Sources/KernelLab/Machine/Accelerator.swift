@@ -88,6 +88,6 @@ struct HostVirtualisation: Sendable {
         }
         if let kvmError { return "/dev/kvm cannot be used (\(kvmError))" }
         let virtualises = Architectures.named(machine.architecture)?.virtualises(cpuinfo: cpuinfo) ?? false
-        return virtualises ? nil : "this host's CPU has no hardware virtualisation (a /dev/kvm without it hangs)"
+        return virtualises ? nil : "no hardware virtualisation here (a /dev/kvm without it hangs)"
     }
 }

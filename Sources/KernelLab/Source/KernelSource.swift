@@ -150,9 +150,10 @@ public struct KernelSource: Sendable {
     private func unpack(_ archive: Archive, base: Base, into folder: FilePath) async throws {
         let name = archive.path.lastComponent?.string ?? ""
         events.send(.started(.unpack, detail: name))
+        let version: String
         do {
             try await archive.unpack(into: folder, events: events)
-            let version = try KernelTree.version(of: folder)
+            version = try KernelTree.version(of: folder)
             guard version.hasPrefix(base.series + ".") else {
                 throw SourceError.corrupt(file: name, reason: "it holds version \(version)")
             }
@@ -163,7 +164,7 @@ public struct KernelSource: Sendable {
         events.send(.advanced(.unpack, done: 0, total: nil, unit: "files committed"))
         try await SourceRepository.make(of: folder, message: "Linux \(base)")
         try? FileManager.default.removeItem(atPath: archive.path.string)
-        events.send(.finished(.unpack, detail: name))
+        events.send(.finished(.unpack, detail: "Linux \(version)"))
     }
 
     private func empty(_ folder: FilePath) throws {

@@ -113,14 +113,16 @@ final class Collected<Element: Sendable>: Sendable {
         #expect(error?.description.contains("could not start “program”") == true)
     }
 
-    /// What make and its compilers are: a leader, and a grandchild in its group that ignores SIGTERM.
-    @Test func cancellationEndsTheWholeGroup() async throws {
+    /// What make and its compilers are: a leader, and a grandchild that ignores SIGTERM; and what SwiftPM and its
+    /// compilers are: each child in a process group of its own, as "set -m" makes them.
+    @Test(arguments: ["", "set -m;"])
+    func cancellationEndsTheWholeSession(jobControl: String) async throws {
         var tool = shell
         tool.grace = .milliseconds(200)
         let lines = Collected<String>()
         let (started, starting) = AsyncStream.makeStream(of: Void.self)
         let script = """
-            sh -c 'trap "" TERM; echo "$$"; while :; do sleep 1000; done' &
+            \(jobControl) sh -c 'trap "" TERM; echo "$$"; while :; do sleep 1000; done' &
             echo "$$"; wait
             """
         let task = Task { [tool] in
