@@ -18,6 +18,8 @@ public struct KernelCache: Sendable {
         case snapshots
         /// Sources with a series applied.
         case trees
+        /// Sources that move from patch to patch, with the objects of each place, and what was found there.
+        case checks
         /// Built kernels.
         case kernels
         /// Object files of kernels whose tree is the user's.

@@ -166,8 +166,8 @@ public struct MachineDescription: Sendable, Hashable, Decodable {
 
     /// Reads a description and checks it.
     ///
-    /// - Throws: `MachineDescriptionError`, which names the file, the line and the key.
-    public init(path: FilePath) throws(MachineDescriptionError) {
+    /// - Throws: `DescriptionError`, which names the file, the line and the key.
+    public init(path: FilePath) throws(DescriptionError) {
         self = try MachineDescriptionReader(path: path).read()
     }
 }

@@ -33,17 +33,17 @@ struct MachineDescriptionTests {
     }
 
     /// The error of the shipped description with one text replaced by another.
-    private func error(replacing old: String, with new: String) async throws -> MachineDescriptionError? {
+    private func error(replacing old: String, with new: String) async throws -> DescriptionError? {
         let text = try ShippedMachine.text()
         let range = try #require(text.firstRange(of: old), "the description has no “\(old)” to replace")
         return try await error(of: text.replacingCharacters(in: range, with: new))
     }
 
-    private func error(of text: String) async throws -> MachineDescriptionError? {
+    private func error(of text: String) async throws -> DescriptionError? {
         try await withTemporaryFolder { folder in
             let path = folder.appending("m.toml")
             try path.write(text)
-            return #expect(throws: MachineDescriptionError.self) { try MachineDescription(path: path) }
+            return #expect(throws: DescriptionError.self) { try MachineDescription(path: path) }
         }
     }
 
@@ -122,11 +122,11 @@ struct MachineDescriptionTests {
     func unreadable() async throws {
         try await withTemporaryFolder { folder in
             let missing = folder.appending("none.toml")
-            let error = #expect(throws: MachineDescriptionError.self) { try MachineDescription(path: missing) }
+            let error = #expect(throws: DescriptionError.self) { try MachineDescription(path: missing) }
             #expect(error?.description.contains("none.toml: cannot read") == true)
             let binary = folder.appending("binary.toml")
             try Data([0xFF, 0xFE, 0x00]).write(to: URL(fileURLWithPath: binary.string))
-            #expect(throws: MachineDescriptionError.self) { try MachineDescription(path: binary) }
+            #expect(throws: DescriptionError.self) { try MachineDescription(path: binary) }
         }
     }
 }

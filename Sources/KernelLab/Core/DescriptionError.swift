@@ -2,15 +2,15 @@
 
 import SystemPackage
 
-/// What can be wrong with a machine's description.
-public enum MachineDescriptionError: LabError, Hashable {
+/// What can be wrong with a TOML file that describes a machine, kernel variants or rules.
+public enum DescriptionError: LabError, Hashable {
     /// The file cannot be read.
     case unreadable(file: FilePath, reason: String)
     /// It is not TOML.
     case syntax(file: FilePath, line: Int, reason: String)
-    /// A key that no description has; `nearest` is the known key that may have been meant.
+    /// A key that no such file has; `nearest` is the known key that may have been meant.
     case unknownKey(file: FilePath, line: Int, key: String, nearest: String?)
-    /// A key that every description needs; `line` is where its table begins.
+    /// A key that every such file needs; `line` is where its table begins.
     case missingKey(file: FilePath, line: Int, key: String)
     /// A value of the wrong type.
     case wrongType(file: FilePath, line: Int, key: String, expected: String)
@@ -24,7 +24,7 @@ public enum MachineDescriptionError: LabError, Hashable {
     public var description: String {
         switch self {
         case .unreadable(let file, let reason):
-            return "\(file): cannot read the machine's description: \(reason)"
+            return "\(file): cannot read it: \(reason)"
         case .syntax(let file, let line, let reason):
             return "\(file):\(line): not TOML: \(reason)"
         case .unknownKey(let file, let line, let key, let nearest):
