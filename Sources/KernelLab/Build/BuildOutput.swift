@@ -59,7 +59,7 @@ final class BuildOutput: Sendable {
         "No space left on device", "Killed", "internal compiler error", "cannot execute",
     ]
 
-    private static func isError(_ line: String) -> Bool {
+    static func isError(_ line: String) -> Bool {
         errorMarks.contains { line.contains($0) }
     }
 }

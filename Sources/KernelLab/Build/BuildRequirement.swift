@@ -85,10 +85,11 @@ struct BuildTools: Sendable {
 
     /// Finds the tools.
     ///
-    /// - Parameter searchPath: PATH, if not the environment's.
+    /// - Parameters:
+    ///   - prefix: What the cross tools' names begin with; empty for this machine's own.
+    ///   - searchPath: PATH, if not the environment's.
     /// - Throws: `KernelBuildError.missing` with all that every kernel needs and that is not here.
-    init(architecture: any Architecture, compiler name: String?, searchPath: String?) throws(KernelBuildError) {
-        let prefix = architecture.toolPrefix
+    init(prefix: String, compiler name: String?, searchPath: String?) throws(KernelBuildError) {
         let compilerName = name ?? prefix + "gcc"
         let hostCompilerName = prefix.isEmpty ? compilerName : "gcc"
         var missing = BuildRequirement.all.filter { requirement in
@@ -96,7 +97,7 @@ struct BuildTools: Sendable {
                 && Self.find(requirement.name, searchPath) == nil
         }
         for compiler in Set([compilerName, hostCompilerName]) where Self.find(compiler, searchPath) == nil {
-            let package = compiler == prefix + "gcc" && !prefix.isEmpty ? "gcc-" + prefix.dropLast() : compiler
+            let package = compiler == prefix + "gcc" && !prefix.isEmpty ? Self.package(ofPrefix: prefix) : compiler
             missing.append(
                 .init(name: compiler, package: package, purpose: "compile the kernel", kind: .program, symbols: [])
             )
@@ -114,6 +115,11 @@ struct BuildTools: Sendable {
         self.linker = linker
         self.ccache = Self.find("ccache", searchPath)
         self.searchPath = searchPath
+    }
+
+    /// Debian's name of a cross compiler's package; names of packages have no underscore.
+    private static func package(ofPrefix prefix: String) -> String {
+        "gcc-" + prefix.dropLast().replacing("_", with: "-")
     }
 
     /// Checks what this configuration needs besides.

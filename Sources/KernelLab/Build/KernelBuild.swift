@@ -23,6 +23,9 @@ public struct KernelBuild: Sendable {
     public var cache: KernelCache
     /// Where progress and notes go.
     public var events: EventSink
+    /// The name of the folder of objects, for a tree of the cache that is built again and again; nil for objects that
+    /// go when the kernel is built.
+    var objectsName: String?
     /// Where programs are looked for, if not on the environment's PATH.
     var searchPath: String?
 
@@ -49,7 +52,7 @@ public struct KernelBuild: Sendable {
     ///
     /// - Throws: `KernelBuildError`, `StorageError` for a full disk, `CancellationError`.
     public func build() async throws -> KernelImage {
-        let tools = try BuildTools(architecture: architecture, compiler: compiler, searchPath: searchPath)
+        let tools = try BuildTools(prefix: architecture.toolPrefix, compiler: compiler, searchPath: searchPath)
         let key = try await key(of: tools)
         let name = "\(source.version)-\(architecture.name)-\(key.short)"
         let what = "Linux \(source.version) for \(architecture.name)"

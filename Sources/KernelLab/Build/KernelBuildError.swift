@@ -34,8 +34,11 @@ public enum KernelBuildError: LabError, Hashable {
         case .missing(let requirements):
             let list = requirements.map { "\n    \($0.name), needed to \($0.purpose): package \($0.package)" }.joined()
             let packages = Set(requirements.map(\.package)).sorted().joined(separator: " ")
+            // What only other architectures and the checks of a series need is installed when it is asked for.
+            let isExtra = packages.contains("sparse") || packages.contains("-linux-gnu")
+            let setup = isExtra ? "scripts/setup --matrix" : "scripts/setup"
             return "building the kernel needs what this machine lacks:\(list)\n"
-                + "Install it: apt-get install \(packages) (scripts/setup installs all that is needed)."
+                + "Install it: apt-get install \(packages) (\(setup) installs all that is needed)."
         case .treeNotClean(let tree):
             return "\(tree) holds a kernel built in place, and a build outside of a tree needs a clean one: "
                 + "run “make mrproper” there (it deletes .config; keep a copy)"

@@ -7,13 +7,15 @@ import SystemPackage
 ///
 /// For a tree of the cache that is a folder of the tree: kbuild then calls the source "..", compiler commands are the
 /// same whatever the tree's name, and ccache knows the files that a new version of a series has not touched. They go
-/// when the kernel is built; those of a failed or interrupted build wait for the next.
+/// when the kernel is built; those of a failed or interrupted build wait for the next. Those of a tree that moves from
+/// state to state stay, under a name.
 ///
 /// A tree of the user's is left alone. Its objects stay in the cache, so that an edit rebuilds what it touches, until
 /// four other trees or configurations have been built since.
 struct ObjectFolder {
     private let path: FilePath
     private let isOfCachedTree: Bool
+    private let isKept: Bool
     private let lock: FileLock?
 
     /// How many folders of users' trees stay, some 300 MB each.
@@ -23,10 +25,12 @@ struct ObjectFolder {
     init(for build: KernelBuild, key: ContentKey) async throws {
         isOfCachedTree = build.source.path.starts(with: build.cache.root)
         if isOfCachedTree {
-            path = build.source.path.appending(".objects-\(key.short)")
+            path = build.source.path.appending(".objects-\(build.objectsName ?? key.short)")
+            isKept = build.objectsName != nil
             lock = nil
             return
         }
+        isKept = false
         let place = ContentKey([
             "tree": build.source.path.string,
             "architecture": build.architecture.name,
@@ -45,6 +49,7 @@ struct ObjectFolder {
     func use(_ build: (FilePath) async throws -> Void) async throws {
         defer { lock?.release() }
         try await build(path)
+        if isKept { return }
         // What cannot be removed does no harm, and the kernel is built.
         if isOfCachedTree {
             try? FileManager.default.removeItem(atPath: path.string)

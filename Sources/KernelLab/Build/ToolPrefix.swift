@@ -5,7 +5,15 @@ import Glibc
 extension Architecture {
     /// The prefix that compiler and linker need on this machine; empty for its own architecture.
     var toolPrefix: String {
-        name == hostMachine ? "" : crossPrefix
+        ToolPrefix.onThisMachine(crossPrefix, cpu: name)
+    }
+}
+
+/// What the names of compiler and linker begin with.
+enum ToolPrefix {
+    /// The cross prefix, or nothing where this machine's own tools make code for `cpu` (as `uname -m` has it).
+    static func onThisMachine(_ crossPrefix: String, cpu: String) -> String {
+        cpu == hostMachine ? "" : crossPrefix
     }
 }
 

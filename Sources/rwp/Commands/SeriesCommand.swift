@@ -4,11 +4,21 @@ import ArgumentParser
 import KernelLab
 import TextTable
 
-/// `rwp series`: which patches there are.
+/// `rwp series`: which patches there are, and whether each builds.
 struct SeriesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "series",
-        abstract: "List the kernel series, or the patches of one.",
+        abstract: "List the patches of the kernel series, or check each of them.",
+        subcommands: [SeriesListCommand.self, SeriesCheckCommand.self],
+        defaultSubcommand: SeriesListCommand.self
+    )
+}
+
+/// `rwp series [NAME]`: which patches there are.
+struct SeriesListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List the kernel series, or the patches of one (the default).",
         discussion: """
             EXAMPLES
               rwp series            what there is under kernel-patches

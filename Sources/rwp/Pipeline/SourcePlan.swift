@@ -44,6 +44,11 @@ extension Lab {
 
     /// The source with its series applied.
     func patchedTree(_ plan: SourcePlan) async throws -> SourceTree {
+        try await patchedTreeAndSeries(plan).tree
+    }
+
+    /// The source with its series applied, and the series.
+    func patchedTreeAndSeries(_ plan: SourcePlan) async throws -> (tree: SourceTree, series: PatchSeries) {
         let tree = try await pristineTree(plan.request)
         let series =
             switch plan.series {
@@ -51,8 +56,8 @@ extension Lab {
             case .ofVersion: try series("v\(tree.version.split(separator: ".").prefix(2).joined(separator: "."))")
             }
         if case .inPlace = plan.request {
-            return try await series.applyInPlace(to: tree, cache: cache, events: events)
+            return (try await series.applyInPlace(to: tree, cache: cache, events: events), series)
         }
-        return try await series.apply(to: tree, cache: cache, events: events)
+        return (try await series.apply(to: tree, cache: cache, events: events), series)
     }
 }
