@@ -111,7 +111,7 @@ let package = Package(
             ],
             swiftSettings: hostSettings
         ),
-        .testTarget(name: "rwpTests", dependencies: ["rwp", "KernelLab"], swiftSettings: hostSettings),
+        .testTarget(name: "rwpTests", dependencies: ["rwp", "KernelLab", "Scenarios"], swiftSettings: hostSettings),
     ],
     swiftLanguageModes: [.v6]
 )

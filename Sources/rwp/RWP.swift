@@ -25,7 +25,7 @@ struct RWP: AsyncParsableCommand {
         subcommands: [
             TestCommand.self, ListCommand.self, ReportCommand.self, ShellCommand.self, BuildCommand.self,
             PatchCommand.self,
-            FetchCommand.self, SeriesCommand.self, DoctorCommand.self,
+            FetchCommand.self, SeriesCommand.self, MistakesCommand.self, DoctorCommand.self,
         ],
         defaultSubcommand: TestCommand.self
     )

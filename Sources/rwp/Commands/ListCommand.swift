@@ -19,6 +19,7 @@ struct ListCommand: AsyncParsableCommand {
               rwp list 'wp-*'           those about write protection
               rwp list --names          names alone, one a line, for scripts
               rwp list --json | jq .    everything, for programs
+              rwp list --rules          the contract's rules, with their patches and scenarios
             """
     )
 
@@ -31,14 +32,25 @@ struct ListCommand: AsyncParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    @Flag(help: "List the contract's rules: the patches that implement each, and the scenarios that cover it.")
+    var rules = false
+
+    @Flag(help: "With --rules: as Markdown, for docs/rules.md.")
+    var markdown = false
+
     @Flag(help: "Show those that test the harness itself, too.")
     var all = false
 
     @OptionGroup var screen: ScreenOptions
 
     func validate() throws {
-        if names, json {
-            throw CommandLineError.contradiction("--names", "--json", wayOut: "keep the one that you mean")
+        let forms = [("--names", names), ("--json", json), ("--rules", rules)].filter(\.1).map(\.0)
+        if forms.count > 1 {
+            throw CommandLineError.contradiction(forms[0], forms[1], wayOut: "keep the one that you mean")
+        }
+        if markdown, !rules { throw CommandLineError.needs("--rules", option: "--markdown") }
+        if rules, !patterns.isEmpty {
+            throw CommandLineError.contradiction("--rules", patterns[0], wayOut: "the table is of all scenarios")
         }
     }
 
@@ -52,7 +64,12 @@ struct ListCommand: AsyncParsableCommand {
                 hidden: all
             )
         }
-        if names {
+        if rules {
+            let table = try await Lab(root: root, events: .discarding).ruleTable(catalog)
+            Output.standardOutput.write(markdown ? table.markdown : Self.table(table))
+            table.problems.forEach { Output.standardError.line("rwp: \($0)") }
+            if !table.problems.isEmpty { throw ExitCode(ExitStatus.scenarioFailed.rawValue) }
+        } else if names {
             catalog.entries.forEach { Output.standardOutput.line($0.name) }
         } else if json {
             let encoder = JSONEncoder()
@@ -74,6 +91,17 @@ struct ListCommand: AsyncParsableCommand {
         }
         return (table.string(for: catalog.entries, style: Style.simple) ?? "")
             + "\n\(catalog.entries.count) scenarios, \(catalog.resultCount) results\n"
+    }
+
+    private static func table(_ rules: RuleTable) -> String {
+        let table = TextTable<RuleTable.Row> { row in
+            [
+                Column(title: "RULE", value: row.rule.id),
+                Column(title: "PATCHES", value: row.patches.joined(separator: " ")),
+                Column(title: "SCENARIOS", value: row.scenarios.joined(separator: " ")),
+            ]
+        }
+        return table.string(for: rules.rows, style: Style.simple) ?? ""
     }
 
     private static func kinds(_ kinds: [String]) -> String {
