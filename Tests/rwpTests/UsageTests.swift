@@ -29,7 +29,7 @@ import Testing
         #expect(lonely.error.contains("--modules means nothing without --kernel IMAGE: add"))
     }
 
-    @Test(arguments: ["test", "build", "patch", "fetch", "list", "shell", "series", "report", "doctor"])
+    @Test(arguments: ["test", "build", "patch", "fetch", "list", "shell", "series", "mistakes", "report", "doctor"])
     func helpHasExamples(command: String) throws {
         let result = try Rwp.run([command, "--help"])
         #expect(result.status == 0)

@@ -9,6 +9,12 @@ struct SeriesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "series",
         abstract: "List the patches of the kernel series, or check each of them.",
+        discussion: """
+            EXAMPLES
+              rwp series                  what there is under kernel-patches
+              rwp series v7.2             the patches of one, in their order
+              rwp series check --lint     does the kernel build after each?
+            """,
         subcommands: [SeriesListCommand.self, SeriesCheckCommand.self],
         defaultSubcommand: SeriesListCommand.self
     )
