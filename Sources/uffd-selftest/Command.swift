@@ -34,8 +34,12 @@ enum Command {
 }
 
 extension Selection {
-    /// What the arguments select of the catalog and the harness.
+    /// What the arguments select of the catalog and the harness, or the programs that they name.
     init(_ arguments: Arguments) throws(Failure) {
+        if let list = arguments.programList {
+            self.init(try Program.list(list))
+            return
+        }
         try self.init(
             of: Catalog.scenarios + Harness.scenarios,
             patterns: arguments.patterns,

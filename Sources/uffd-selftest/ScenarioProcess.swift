@@ -9,7 +9,7 @@ final class ScenarioProcess {
     /// The child's process id, which is its process group's too.
     let identifier: Int32
     /// What the child has told so far.
-    private(set) var report = ChildReport()
+    private(set) var report: ChildReport
     private let pidfd: Int32
     private let records: LinePipe
     private let text: LinePipe
@@ -28,11 +28,14 @@ final class ScenarioProcess {
         let parent = getpid()
         let child = try Child {
             ScenarioProcess.becomeChild(of: parent, text: text.writeEnd)
-            return ScenarioProcess.runBody(instance, Output(descriptor: records.writeEnd))
+            let records = Output(descriptor: records.writeEnd)
+            guard let program = instance.program else { return ScenarioProcess.runBody(instance, records) }
+            return ProgramProcess.run(program, records)
         }
         records.closeWriteEnd()
         text.closeWriteEnd()
         identifier = child.identifier
+        report = ChildReport(lineLimit: instance.program == nil ? ChildReport.lineLimit : ChildReport.programLineLimit)
         pidfd = try checked("pidfd_open", cuffd_pidfd_open(child.identifier))
         (self.records, self.text, self.output) = (records, text, output)
     }

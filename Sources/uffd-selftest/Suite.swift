@@ -66,7 +66,8 @@ struct Suite {
         if instance.scenario.traps { output.line(KTAP.note("traps: \(run.traps)")) }
         output.line(KTAP.note("duration_ms: \(Clock.milliseconds - start)"))
         for failure in run.failures { output.line(KTAP.failure(failure)) }
-        return run.failures.isEmpty ? .passed : .failed
+        guard run.failures.isEmpty else { return .failed }
+        return run.skipReason.map { .skipped(reason: $0) } ?? .passed
     }
 
     /// Runs an instance as often as asked, until it fails; all of its runs count as one.
@@ -74,9 +75,11 @@ struct Suite {
         var sum = Supervisor.Run()
         for round in 1...arguments.repeats {
             if requirements.isOwnMachine { log?.mark(instance.name) }
-            let before = requirements.isOwnMachine ? HugePages.free : nil
+            // A program may leave another number of them reserved.
+            let before = requirements.isOwnMachine && instance.program == nil ? HugePages.free : nil
             let run = try supervisor.run(instance)
             sum.traps += run.traps
+            sum.skipReason = run.skipReason
             sum.failures = run.failures + checkLog()
             if let before { sum.failures += HugePages.leaks(since: before) }
             if sum.failures.isEmpty { continue }

@@ -12,6 +12,8 @@ final class Supervisor {
         var traps = 0
         /// Why it failed; none: it passed.
         var failures: [RunFailure] = []
+        /// Why it did not run, as a program says itself; nil where it ran.
+        var skipReason: String?
     }
 
     /// How long after SIGKILL a process may take to go, in milliseconds before scaling.
@@ -41,10 +43,13 @@ final class Supervisor {
         }
         process.readRest()
         run.traps = process.report.traps
+        run.skipReason = process.report.skipReason
         if run.failures.isEmpty { run.failures = process.verdict(instance) }
         let leaks = processes.endAll(limit: Supervisor.killLimit * timeoutScale)
-        // A scenario that failed had no chance to end its children; that is no second failure.
-        run.failures += leaks.filter { run.failures.isEmpty || $0.place.isSame(as: Descendants.unkillablePlace) }
+        // A scenario that failed had no chance to end its children; that is no second failure. Nor is it one of a program,
+        // which was not written to our rules.
+        let countsLeaks = run.failures.isEmpty && instance.program == nil
+        run.failures += leaks.filter { countsLeaks || $0.place.isSame(as: Descendants.unkillablePlace) }
         return run
     }
 

@@ -91,6 +91,48 @@ import Userfaultfd
         #expect(try run("--repeat", "3", "harness-fail").lines.contains("# failed in run 1 of 3"))
     }
 
+    /// Runs shell commands as programs, each under its name.
+    private func runPrograms(_ commands: KeyValuePairs<String, String>) throws -> Result {
+        let list = FileManager.default.temporaryDirectory.appending(path: "list-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: list) }
+        let lines = commands.map { "\($0.key)\t1\t/bin/sh\t-c\t\($0.value)\n" }
+        try Data(lines.joined().utf8).write(to: list)
+        return try run("--run", list.path)
+    }
+
+    @Test func programsRunLikeScenarios() throws {
+        let result = try runPrograms([
+            "a:pass": "echo ok 1 one; pwd", "a:fail": "exit 1", "a:skip": "exit 4", "a:crash": "kill -SEGV $$",
+            "a:hang": "sleep 100 & wait", "a:leak": "sleep 100 > /dev/null 2>&1 & exit 0", "a:group": "kill -KILL 0",
+            "a:many": "seq 300", "a:last": "echo \"$0 $#\"",
+        ])
+        let verdicts = result.lines.filter { $0.hasPrefix("ok") || $0.hasPrefix("not ok") }
+        #expect(
+            verdicts == [
+                "ok 1 a:pass", "not ok 2 a:fail", "ok 3 a:skip # SKIP exit status 4", "not ok 4 a:crash",
+                "not ok 5 a:hang", "ok 6 a:leak", "not ok 7 a:group", "ok 8 a:many", "ok 9 a:last",
+            ]
+        )
+        #expect(result.status == 1)
+        // What a program prints is no line of ours; it runs in its own folder.
+        let folder = URL(filePath: "/bin").resolvingSymlinksInPath().path
+        #expect(result.lines.contains("#   ok 1 one") && result.lines.contains("#   \(folder)"))
+        #expect(result.lines.contains("# FAIL a:fail: exit status 1"))
+        #expect(result.lines.contains("# FAIL a:crash: SIGSEGV ended it"))
+        #expect(result.lines.contains("# FAIL watchdog: not done after 1 s: killed"))
+        #expect(result.lines.contains("# FAIL a:group: SIGKILL ended it"))
+        #expect(result.lines.contains("#   300"))
+    }
+
+    @Test func aProgramThatIsNotThereFails() throws {
+        let list = FileManager.default.temporaryDirectory.appending(path: "list-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: list) }
+        try Data("a:gone\t1\t/bin/no-such-program\n".utf8).write(to: list)
+        let result = try run("--run", list.path)
+        #expect(result.status == 1 && result.lines.contains("not ok 1 a:gone"))
+        #expect(result.lines.contains { $0.contains("execution of /bin/no-such-program: ENOENT") }, "\(result.lines)")
+    }
+
     @Test func sabotageOfTheStream() throws {
         let cut = try run("--harness-cut", "harness-pass")
         #expect(cut.status == 2)

@@ -56,14 +56,21 @@ static inline int cuffd_take_terminal(int fd)
 	return ioctl(fd, TIOCSCTTY, 1) < 0 ? -errno : 0;
 }
 
-/* execve(2) of a program with up to three arguments after its name; returns the negated error number. */
+/* execve(2) of a program with a list of arguments that a NULL ends; returns the negated error number. */
+static inline int cuffd_exec_list(const char *path, char *const *arguments)
+{
+	static const char *const environment[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=linux", NULL };
+
+	execve(path, arguments, (char *const *)environment);
+	return -errno;
+}
+
+/* The same with up to three arguments after the program's name. */
 static inline int cuffd_exec(const char *path, const char *name, const char *a, const char *b, const char *c)
 {
 	const char *const arguments[] = { name, a, b, c, NULL };
-	static const char *const environment[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=linux", NULL };
 
-	execve(path, (char *const *)arguments, (char *const *)environment);
-	return -errno;
+	return cuffd_exec_list(path, (char *const *)arguments);
 }
 
 #endif

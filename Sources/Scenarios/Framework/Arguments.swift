@@ -24,6 +24,8 @@ public struct Arguments: Sendable {
     public var swapMegabytes = 256
     /// As PID 1: how many huge pages of the default size each NUMA node gets.
     public var hugePages = 32
+    /// The file that lists the programs to run instead of scenarios; nil: scenarios run.
+    public var programList: String?
     /// What to break on purpose, for tests of the host.
     public var sabotage: Sabotage?
     /// The last option given that means something to PID 1 alone; nil where there was none.
@@ -64,6 +66,9 @@ public struct Arguments: Sendable {
                 throw Failure("option \(name) needs a value")
             }
         }
+        if programList != nil && !(patterns.isEmpty && skips.isEmpty && !list && !shell) {
+            throw Failure("option --run runs programs, so patterns, --skip, --list and --shell mean nothing beside it")
+        }
     }
 
     private struct Option {
@@ -77,7 +82,7 @@ public struct Arguments: Sendable {
     }
 
     private enum Kind {
-        case list, all, skip, repeats, timeoutScale, help, swap, hugePages, shell, hang, cut, badPlan
+        case list, all, skip, repeats, timeoutScale, run, help, swap, hugePages, shell, hang, cut, badPlan
     }
 
     private static let options: [Option] = [
@@ -86,6 +91,12 @@ public struct Arguments: Sendable {
         Option("--skip", "PATTERN", .skip, "leave out what matches; may be given more than once"),
         Option("--repeat", "N", .repeats, "run each N times; all must pass"),
         Option("--timeout-scale", "N", .timeoutScale, "multiply the watchdogs' limits"),
+        Option(
+            "--run",
+            "FILE",
+            .run,
+            "run programs that FILE lists: name, seconds, path, arguments; between them a tab"
+        ),
         Option("--help", nil, .help, "this text"),
         Option("--swap-mb", "N", .swap, "as PID 1: MiB of swap on zram (256; 0 is none)"),
         Option("--huge-pages", "N", .hugePages, "as PID 1: huge pages for each NUMA node (32)"),
@@ -99,7 +110,7 @@ public struct Arguments: Sendable {
         switch option.kind {
         case .list, .all, .help: commandOption = option.name.text
         case .shell, .swap, .hugePages, .hang: initOption = option.name.text
-        case .skip, .repeats, .timeoutScale, .cut, .badPlan: break
+        case .skip, .repeats, .timeoutScale, .run, .cut, .badPlan: break
         }
         switch option.kind {
         case .list: list = true
@@ -108,6 +119,7 @@ public struct Arguments: Sendable {
         case .shell: shell = true
         case .cut: sabotage = .cutStream
         case .badPlan: sabotage = .wrongPlan
+        case .run: programList = value
         case .skip: skips.append(value)
         case .repeats: repeats = try Arguments.number(option, value, 1...1_000_000)
         case .timeoutScale: timeoutScale = try Arguments.number(option, value, 1...1000)

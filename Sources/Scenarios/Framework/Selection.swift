@@ -8,15 +8,26 @@ public struct Instance: Sendable {
     public let scenario: Scenario
     /// The kind; nil where the scenario has none.
     public let kind: MemoryKind?
+    /// What runs instead of the scenario's function; nil where that runs.
+    public let program: Program?
 
     /// Makes an instance.
     public init(_ scenario: Scenario, _ kind: MemoryKind?) {
         self.scenario = scenario
         self.kind = kind
+        program = nil
     }
 
-    /// "wp-fork.anon-thp", or "api-handshake" without a kind.
+    /// Makes an instance that runs a program.
+    public init(_ program: Program) {
+        scenario = Scenario("program", "a program", traps: false, seconds: program.seconds) { (_) throws(Failure) in }
+        kind = nil
+        self.program = program
+    }
+
+    /// "wp-fork.anon-thp", or "api-handshake" without a kind, or the program's name.
     public var name: String {
+        if let program { return program.name }
         guard let kind else { return scenario.name.text }
         return "\(scenario.name).\(kind.name)"
     }
@@ -51,6 +62,11 @@ public struct Selection: Sendable {
         }
         instances = wanted.filter { instance in !excluders.contains { $0.takes(instance) } }
         if instances.isEmpty { throw Failure("nothing to run: --skip leaves no scenario") }
+    }
+
+    /// Takes programs, in their order.
+    public init(_ programs: [Program]) {
+        instances = programs.map { Instance($0) }
     }
 
     /// Every instance of some scenarios, in order.
