@@ -12,6 +12,10 @@ import Testing
         ["test", "--kernel", "/k", "--set", "KSM=n"], ["test", "--kernel", "/k", "--flavor", "debug"],
         ["test", "--base", "latest"], ["test", "--repeat", "0"], ["test", "--repeat", "x"],
         ["test", "--timeout-scale", "0"], ["test", "--accel", "xen"], ["test", "--quiet", "--verbose"],
+        ["kselftest"], ["kselftest", "../mm:cow"], ["kselftest", "mm:cow", "mm:migration", "--", "-f"],
+        ["kselftest", "--", "-f"],
+        ["kselftest", "mm:cow", "--series", "none", "--against", "stock"],
+        ["kselftest", "mm:cow", "--timeout-scale", "0"],
         ["build", "--set", "KSM"], ["build", "--flavor", "fast"], ["list", "--names", "--json"], ["fetch", "v7.2"],
     ])
     func usageErrorsExitTwoAndGoToStandardError(arguments: [String]) throws {
@@ -29,7 +33,9 @@ import Testing
         #expect(lonely.error.contains("--modules means nothing without --kernel IMAGE: add"))
     }
 
-    @Test(arguments: ["test", "build", "patch", "fetch", "list", "shell", "series", "mistakes", "report", "doctor"])
+    @Test(arguments: [
+        "test", "build", "patch", "fetch", "list", "shell", "series", "mistakes", "report", "doctor", "kselftest",
+    ])
     func helpHasExamples(command: String) throws {
         let result = try Rwp.run([command, "--help"])
         #expect(result.status == 0)
@@ -52,6 +58,11 @@ import Testing
     @Test(arguments: [
         (["test", "--machine", "x86-64"], "there is no machine 'x86-64' (did you mean 'x86_64'?)"),
         (["test", "--kernel", "/nonexistent/bzImage"], "--kernel names /nonexistent/bzImage, which is not there"),
+        (
+            ["kselftest", "mm:cow", "--against", "/nonexistent/bzImage"],
+            "--against names /nonexistent/bzImage, which is not there"
+        ),
+        (["kselftest", "mm:cow", "--machine", "arm"], "there is no machine 'arm'"),
         (["build", "--config", "/nonexistent.config"], "/nonexistent.config"),
         (["patch", "--tree", "/nonexistent"], "/nonexistent"),
         (["series", "v0.1"], "v0.1"),

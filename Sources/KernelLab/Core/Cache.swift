@@ -26,6 +26,8 @@ public struct KernelCache: Sendable {
         case objects
         /// Built guest programs.
         case guests
+        /// Built selftests of kernels, and the headers that they are compiled against.
+        case selftests
         /// Packed initramfs images.
         case initramfs
     }

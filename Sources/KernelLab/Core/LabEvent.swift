@@ -2,7 +2,7 @@
 
 /// A step on the way from kernel source to verdict.
 public enum Step: String, Sendable, CaseIterable, Codable {
-    case fetch, unpack, snapshot, patch, configure, compile, guest, initramfs, boot, scenarios, report, check
+    case fetch, unpack, snapshot, patch, configure, compile, guest, selftests, initramfs, boot, scenarios, report, check
 }
 
 /// Everything that the engine tells a screen, a log or a test: the whole protocol between them.

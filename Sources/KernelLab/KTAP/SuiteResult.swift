@@ -67,20 +67,25 @@ public struct ScenarioResult: Sendable, Hashable, Codable {
         "anon", "anon-thp", "shmem", "shmem-private", "shmem-thp", "hugetlb", "hugetlb-private",
     ]
 
+    /// Whether it is of a selftest of the kernel's: "mm:cow", or one of the tests in it, "mm:cow/vmsplice() + unmap".
+    public var isKselftest: Bool { name.prefix { $0 != "/" && $0 != " " }.contains(":") }
+
     /// The kind of memory that the name ends with; nil for a scenario that runs once.
     public var memoryKind: String? {
-        guard let dot = name.lastIndex(of: ".") else { return nil }
+        guard !isKselftest, let dot = name.lastIndex(of: ".") else { return nil }
         let suffix = String(name[name.index(after: dot)...])
         return Self.memoryKinds.contains(suffix) ? suffix : nil
     }
 
-    /// The name without its memory kind: "rwp-async-read".
+    /// The name without its memory kind: "rwp-async-read"; of a selftest the program, "mm:cow".
     public var point: String {
-        memoryKind.map { String(name.dropLast($0.count + 1)) } ?? name
+        if isKselftest { return String(name.prefix { $0 != "/" }) }
+        return memoryKind.map { String(name.dropLast($0.count + 1)) } ?? name
     }
 
     /// The subject that the name begins with: "api", "wp", "rwp-async".
     public var subject: String {
+        if isKselftest { return point }
         let words = point.split(separator: "-", omittingEmptySubsequences: false)
         let isFamily = words.first.map { Self.families.contains(String($0)) } ?? false
         return words.prefix(isFamily ? 2 : 1).joined(separator: "-")

@@ -11,6 +11,11 @@ public enum SourceRequest: Sendable, Hashable {
     case tree(FilePath)
     /// `--tree DIR --in-place`: the user's tree itself.
     case inPlace(FilePath)
+
+    /// Whether it is the user's tree itself.
+    public var isInPlace: Bool {
+        if case .inPlace = self { true } else { false }
+    }
 }
 
 /// Gets kernel source trees.

@@ -7,33 +7,41 @@ import SystemPackage
 /// One boot of a test: the machine runs, and its results are written to a folder of their own.
 struct Boot: Sendable {
     var lab: Lab
-    var plan: TestPipeline.Plan
     var machine: MachineDescription
     var image: KernelImage
     var initramfs: FilePath
+    var guestArguments: [String]
+    var accelerator: AcceleratorChoice
+    /// What every time limit is multiplied by, the host's and the guest's.
+    var timeoutScale: Int
+    /// The folder that the folder of results is made in.
+    var results: FilePath
     /// What was tested, for the reports.
     var context: ResultsContext
+    /// Makes of what the guest reported what the results are to hold.
+    var reading: @Sendable (SuiteResult) -> SuiteResult = { $0 }
 
     /// Runs it. Should the task be cancelled, the streams are kept as far as they came.
     func run() async throws -> TestRound {
-        let folder = try ResultsFolder.make(in: plan.results)
+        let folder = try ResultsFolder.make(in: results)
         let virtualMachine = VirtualMachine(
             description: machine,
             kernel: image.image,
             initramfs: initramfs,
-            guestArguments: guestArguments,
-            accelerator: plan.accelerator,
+            guestArguments: (timeoutScale > 1 ? ["--timeout-scale=\(timeoutScale)"] : []) + guestArguments,
+            accelerator: accelerator,
             workDirectory: folder,
             events: lab.events,
-            timeScale: Double(plan.timeoutScale)
+            timeScale: Double(timeoutScale)
         )
-        let run: MachineRun
+        var run: MachineRun
         do {
             run = try await virtualMachine.run()
         } catch {
             keepOrRemove(folder)
             throw error
         }
+        run.suite = reading(run.suite)
         lab.events.send(.started(.report, detail: ""))
         let results = Results(run: run, context: context)
         try results.write(to: folder)
@@ -47,9 +55,28 @@ struct Boot: Sendable {
             lab.events.send(.note("what came until then is in \(folder)"))
         }
     }
+}
 
-    private var guestArguments: [String] {
-        (plan.timeoutScale > 1 ? ["--timeout-scale=\(plan.timeoutScale)"] : [])
-            + plan.skips.map { "--skip=\($0)" } + plan.patterns
+extension Boot {
+    /// The boot of a test: the guest runs the scenarios that `plan` names.
+    init(
+        lab: Lab,
+        plan: TestPipeline.Plan,
+        machine: MachineDescription,
+        image: KernelImage,
+        initramfs: FilePath,
+        context: ResultsContext
+    ) {
+        self.init(
+            lab: lab,
+            machine: machine,
+            image: image,
+            initramfs: initramfs,
+            guestArguments: plan.skips.map { "--skip=\($0)" } + plan.patterns,
+            accelerator: plan.accelerator,
+            timeoutScale: plan.timeoutScale,
+            results: plan.results,
+            context: context
+        )
     }
 }

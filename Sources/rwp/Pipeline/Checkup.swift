@@ -32,6 +32,7 @@ struct Checkup: Sendable {
         for program in Programs.all { findings.append(await finding(of: program, isNeeded: true)) }
         for program in Programs.useful { findings.append(await finding(of: program, isNeeded: false)) }
         findings += try await libraries()
+        findings += try await selftestLibraries()
         findings += resources(cache: KernelCache().root)
         let machine = try Lab(root: root, events: .discarding).machine(MachineOptions.defaultMachine)
         return Checkup(findings: findings, notes: [AcceleratorChoice.auto.verdict(for: machine)])
@@ -74,18 +75,32 @@ struct Checkup: Sendable {
         ]
         var findings: [Finding] = []
         for (name, header, package, purpose) in headers {
-            let gcc = try? Tool.find("gcc")
-            let isThere = try await gcc?.status(["-fsyntax-only", "-include", header, "-x", "c", "/dev/null"]).isSuccess
+            let found = try await hasHeader(header) ? "yes" : nil
+            findings.append(Finding(name: name, found: found, purpose: purpose, wayOut: wayOut(package: package)))
+        }
+        return findings
+    }
+
+    /// What 'rwp kselftest' links some tests with.
+    private static func selftestLibraries() async throws -> [Finding] {
+        var findings: [Finding] = []
+        for library in KselftestLibrary.all {
             findings.append(
                 Finding(
-                    name: name,
-                    found: isThere == true ? "yes" : nil,
-                    purpose: purpose,
-                    wayOut: wayOut(package: package)
+                    name: library.name,
+                    found: try await hasHeader(library.header) ? "yes" : nil,
+                    purpose: "build \(library.users)",
+                    isNeeded: false,
+                    wayOut: wayOut(package: library.package)
                 )
             )
         }
         return findings
+    }
+
+    private static func hasHeader(_ name: String) async throws -> Bool {
+        let gcc = try? Tool.find("gcc")
+        return try await gcc?.status(["-fsyntax-only", "-include", name, "-x", "c", "/dev/null"]).isSuccess ?? false
     }
 
     // MARK: Resources

@@ -8,6 +8,8 @@ struct RerunCommand: Sendable, Equatable {
     static let limit = 20
 
     private let words: [String]
+    /// What stands behind `--` for a selftest, with it.
+    private let tail: [String]
 
     /// - Parameters:
     ///   - arguments: The program and its arguments.
@@ -15,14 +17,17 @@ struct RerunCommand: Sendable, Equatable {
     init(arguments: [String], patterns: [String], workingDirectory: String = FileManager.default.currentDirectoryPath) {
         var patterns = patterns
         var words: [String] = []
-        for argument in arguments.dropFirst() where argument != "--" {
+        let isKselftest = arguments.dropFirst().first == "kselftest"
+        let end = isKselftest ? arguments.firstIndex(of: "--") ?? arguments.endIndex : arguments.endIndex
+        tail = Array(arguments[end...])
+        for argument in arguments[..<end].dropFirst() where argument != "--" {
             if let index = patterns.firstIndex(of: argument) {
                 patterns.remove(at: index)
             } else {
                 words.append(argument)
             }
         }
-        if words.first != "test" { words.insert("test", at: 0) }
+        if words.first != "test", !isKselftest { words.insert("test", at: 0) }
         let program = arguments.first ?? "rwp"
         let inside = workingDirectory + "/"
         self.words = [program.hasPrefix(inside) ? String(program.dropFirst(inside.count)) : program] + words
@@ -30,10 +35,11 @@ struct RerunCommand: Sendable, Equatable {
 
     /// The command for these results; whole scenarios where there are many, and nothing where there are too many.
     func line(for names: [String]) -> String? {
-        var names = names.uniqued()
+        // A selftest runs as a whole.
+        var names = names.map { $0.contains(":") ? ScenarioName($0).scenario : $0 }.uniqued()
         if names.count > Self.limit { names = names.map { ScenarioName($0).scenario }.uniqued() }
         guard !names.isEmpty, names.count <= Self.limit else { return nil }
-        return (words + names).map(Self.quoted).joined(separator: " ")
+        return (words + names + tail).map(Self.quoted).joined(separator: " ")
     }
 
     /// The word as a shell takes it.
