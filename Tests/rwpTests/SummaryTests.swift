@@ -55,6 +55,7 @@ import Testing
             Summary(rounds: rounds, elapsed: .seconds(48), again: again).text(.plain) == """
 
                 1 passed, 0 failed, 1 skipped, 48 s
+                skipped  1: no RWP
                 machine  7.2.13-rwp, TCG, boot 1.4 s, scenarios 48 s
                 results  results/x
 

@@ -135,4 +135,11 @@ public struct SuiteResult: Sendable, Hashable, Codable {
     public func count(_ verdict: Verdict) -> Int {
         scenarios.count { $0.verdict == verdict }
     }
+
+    /// Why scenarios were skipped: each reason and how many had it, the most frequent one first.
+    public var skipReasons: [(reason: String, count: Int)] {
+        let skipped = scenarios.filter { $0.verdict == .skipped }
+        let counts = Dictionary(grouping: skipped) { $0.reason ?? "no reason given" }.mapValues(\.count)
+        return counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
+    }
 }

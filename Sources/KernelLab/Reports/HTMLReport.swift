@@ -44,7 +44,10 @@ struct HTMLReport {
             "verdict": verdict,
             "verdictClass": results.exitStatus == .passed ? "passed" : "failed",
             "counts": counts.map {
-                ["class": $0.verdict.rawValue, "count": "\($0.count)", "label": $0.verdict.rawValue]
+                [
+                    "class": $0.count > 0 ? $0.verdict.rawValue : "soft", "count": "\($0.count)",
+                    "label": $0.verdict.rawValue,
+                ]
             },
             "toggles": counts.map { ["class": $0.verdict.rawValue, "label": "\($0.verdict.rawValue) (\($0.count))"] },
             "total": "\(suite.planned ?? suite.scenarios.count)",
@@ -104,6 +107,8 @@ struct HTMLReport {
                     as [String: Any]
             },
             "scenarios": suite.scenarios.map(Self.scenario),
+            "hasSkips": suite.count(.skipped) > 0,
+            "skips": suite.skipReasons.map { ["count": "\($0.count)", "reason": $0.reason.visible] },
         ]
     }
 

@@ -34,7 +34,7 @@ struct DoctorCommand: AsyncParsableCommand {
                 Column(title: "NEEDED TO", value: finding.purpose),
             ]
         }
-        var text = table.string(for: checkup.findings, style: Style.simple) ?? ""
+        var text = TableText.standardOutput.text(table, of: checkup.findings)
         text = text.replacing("MISSING", with: ink.red("MISSING"))
         text += "\n"
         for note in checkup.notes { text += note + "\n" }

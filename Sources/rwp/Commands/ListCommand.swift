@@ -12,7 +12,7 @@ struct ListCommand: AsyncParsableCommand {
         abstract: "List the scenarios: name, memory kinds, the contract's rules, what they need.",
         discussion: """
             The guest program lists them itself, so it is built first if need be. A scenario that needs what a \
-            machine lacks is skipped there, with that reason.
+            machine lacks is skipped there, with that reason. A terminal shows what fits of a line, a pipe all of it.
 
             EXAMPLES
               rwp list                  all of them
@@ -89,7 +89,7 @@ struct ListCommand: AsyncParsableCommand {
                 Column(title: "NEEDS", value: entry.needs.joined(separator: ", ")),
             ]
         }
-        return (table.string(for: catalog.entries, style: Style.simple) ?? "")
+        return TableText.standardOutput.text(table, of: catalog.entries)
             + "\n\(catalog.entries.count) scenarios, \(catalog.resultCount) results\n"
     }
 

@@ -58,6 +58,6 @@ struct SeriesListCommand: AsyncParsableCommand {
                 Column(title: "REMOVED", value: patch.changes.reduce(0) { $0 + ($1.removed ?? 0) }, align: .right),
             ]
         }
-        return table.string(for: patches, style: Style.simple) ?? ""
+        return TableText.standardOutput.text(table, of: patches)
     }
 }

@@ -6,6 +6,8 @@ import KernelLab
 struct Summary: Sendable {
     /// More failures than this are only counted: the results have them.
     static let limit = 20
+    /// More reasons for skips than this are left to the reports.
+    static let reasonLimit = 3
 
     var rounds: [TestRound]
     /// How long all of it took; nil for results of an earlier run.
@@ -20,6 +22,7 @@ struct Summary: Sendable {
         if !failures.isEmpty { lines.append("") }
         for round in rounds where !round.results.troubles.isEmpty { lines += troubleLines(round.results, ink: ink) }
         lines.append(counts(ink))
+        if let round = rounds.first { lines += skipLines(round.results.suite) }
         if let round = rounds.first, rounds.count == 1 { lines.append(machineLine(round.results)) }
         for round in rounds.prefix(Self.limit) { lines.append("results  \(round.folder)") }
         if let command = again.line(for: failures.map(\.name)) { lines.append("again    \(command)") }
@@ -38,6 +41,14 @@ struct Summary: Sendable {
         let isWhole = rounds.allSatisfy(\.results.suite.isComplete)
         return parts.joined(separator: ", ") + (rounds.count > 1 ? " in \(rounds.count) boots" : "")
             + (elapsed.map { ", \($0.spoken)" } ?? "") + (isWhole ? "" : ink.red(" (not all of it ran)"))
+    }
+
+    /// Why scenarios were skipped, which is the same in each boot.
+    private func skipLines(_ suite: SuiteResult) -> [String] {
+        let reasons = suite.skipReasons
+        let rest = reasons.dropFirst(Self.reasonLimit).reduce(0) { $0 + $1.count }
+        return reasons.prefix(Self.reasonLimit).map { "skipped  \($0.count): \($0.reason.printable)" }
+            + (rest > 0 ? ["skipped  \(rest) for other reasons"] : [])
     }
 
     /// What it ran on: "7.2.13-rwp, TCG, boot 1.4 s, suite 48 s".

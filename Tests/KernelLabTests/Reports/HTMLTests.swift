@@ -40,6 +40,18 @@ struct HTMLTests {
         #expect(page.contains("kernel without UFFD_FEATURE_RWP") && page.contains("second line"))
     }
 
+    @Test("Skips are counted by reason, the most frequent first, to be looked at by a click")
+    func skips() async throws {
+        let results = [("a", "no swap"), ("b", "no RWP"), ("c", "no RWP"), ("d", "a < b")].enumerated().map {
+            ScenarioResult(number: $0 + 1, name: $1.0, verdict: .skipped, reason: $1.1)
+        }
+        let reasons = SuiteResult(scenarios: results).skipReasons
+        #expect(reasons.map(\.reason) == ["no RWP", "a < b", "no swap"])
+        #expect(reasons.map(\.count) == [2, 1, 1])
+        #expect(try await page().contains(#"data-reason="kernel without UFFD_FEATURE_RWP""#))
+        #expect(try await !page(stream: "KTAP version 1\n1..1\nok 1 api-a\n").contains("Why skipped"))
+    }
+
     @Test("A machine that died says so first; one that did not has no such section")
     func died() async throws {
         let dead = try await page(end: .hung(.powerOff, afterSeconds: 30))
