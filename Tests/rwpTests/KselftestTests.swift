@@ -34,8 +34,9 @@ import Testing
     @Test func theFailuresRunAgainAsWholePrograms() {
         let arguments = ["rwp", "kselftest", "mm:cow", "--series", "none", "mm:migration", "--", "-f", "a b"]
         let again = RerunCommand(arguments: arguments, patterns: ["mm:cow", "mm:migration"])
-        let line = again.line(for: ["mm:cow/one.anon", "mm:cow/two", "mm:cow"])
+        let line = again.line(for: ["kernel-log-boot", "mm:cow/one.anon", "mm:cow/two", "mm:cow"])
         #expect(line == "rwp kselftest --series none mm:cow -- -f 'a b'")
+        #expect(again.line(for: ["kernel-log-end"]) == nil)
     }
 
     private func comparison(_ stock: Verdict, _ tested: Verdict) -> KselftestComparison {

@@ -8,6 +8,7 @@ struct RerunCommand: Sendable, Equatable {
     static let limit = 20
 
     private let words: [String]
+    private let isKselftest: Bool
     /// What stands behind `--` for a selftest, with it.
     private let tail: [String]
 
@@ -17,7 +18,7 @@ struct RerunCommand: Sendable, Equatable {
     init(arguments: [String], patterns: [String], workingDirectory: String = FileManager.default.currentDirectoryPath) {
         var patterns = patterns
         var words: [String] = []
-        let isKselftest = arguments.dropFirst().first == "kselftest"
+        isKselftest = arguments.dropFirst().first == "kselftest"
         let end = isKselftest ? arguments.firstIndex(of: "--") ?? arguments.endIndex : arguments.endIndex
         tail = Array(arguments[end...])
         for argument in arguments[..<end].dropFirst() where argument != "--" {
@@ -35,8 +36,9 @@ struct RerunCommand: Sendable, Equatable {
 
     /// The command for these results; whole scenarios where there are many, and nothing where there are too many.
     func line(for names: [String]) -> String? {
-        // A selftest runs as a whole.
-        var names = names.map { $0.contains(":") ? ScenarioName($0).scenario : $0 }.uniqued()
+        // A selftest runs as a whole, and with it the checks of the kernel's log, which have no name there.
+        var names = (isKselftest ? names.filter { $0.contains(":") }.map { ScenarioName($0).scenario } : names)
+            .uniqued()
         if names.count > Self.limit { names = names.map { ScenarioName($0).scenario }.uniqued() }
         guard !names.isEmpty, names.count <= Self.limit else { return nil }
         return (words + names + tail).map(Self.quoted).joined(separator: " ")

@@ -100,4 +100,23 @@ struct KselftestResultsTests {
                 == 2
         )
     }
+
+    @Test("Numbers in a name that is on one kernel alone do not count")
+    func numbersInNames() {
+        func suite(_ names: String..., last: Verdict = .passed) -> SuiteResult {
+            let results = names.map { ScenarioResult(number: 1, name: $0, verdict: $0 == names.last ? last : .passed) }
+            return SuiteResult(scenarios: results)
+        }
+        let stock = suite("a (16 kB)", "a (32 kB)", "extra pages 24 (0.1%)")
+        let same = KselftestComparison(
+            reference: stock,
+            tested: suite("a (16 kB)", "a (32 kB)", "extra pages 2 (0.0%)")
+        )
+        #expect(same.same == 3 && same.differences.isEmpty)
+        let failed = suite("a (16 kB)", "a (32 kB)", "extra pages 2 (0.0%)", last: .failed)
+        #expect(KselftestComparison(reference: stock, tested: failed).differences.map(\.reference) == [.passed])
+        // A size that is gone is gone: the other is there on both.
+        let gone = KselftestComparison(reference: stock, tested: suite("a (32 kB)", "extra pages 24 (0.1%)"))
+        #expect(gone.differences.map(\.name) == ["a (16 kB)"] && gone.isWorse)
+    }
 }

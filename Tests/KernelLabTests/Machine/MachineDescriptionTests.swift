@@ -32,6 +32,16 @@ struct MachineDescriptionTests {
         #expect(machine.modules.required == ["zram"])
     }
 
+    @Test("The machine for selftests has more CPUs, and what mm's tests ask for")
+    func kselftest() throws {
+        let path = ShippedMachine.path.removingLastComponent().appending("x86_64-kselftest.toml")
+        let (machine, plain) = try (MachineDescription(path: path), ShippedMachine.description())
+        // mm:migration skips everything on fewer than three CPUs or two nodes.
+        #expect(machine.cpus == 4 && machine.numaNodes.map(\.cpus) == [[0, 1], [2, 3]])
+        #expect(machine.kernel.arguments == plain.kernel.arguments + ["proc_mem.force_override=always"])
+        #expect(machine.modules == plain.modules && machine.guest == plain.guest && machine.limits == plain.limits)
+    }
+
     /// The error of the shipped description with one text replaced by another.
     private func error(replacing old: String, with new: String) async throws -> DescriptionError? {
         let text = try ShippedMachine.text()
