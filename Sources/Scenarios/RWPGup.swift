@@ -180,11 +180,13 @@ enum RWPGup {
 
     private static func vmsplice(_ memory: Memory, _ chunk: Int) throws(Failure) {
         let pipe = try Pipe()
-        let address = memory.address(memory.firstPage(chunk)) + 64
-        try checked("vmsplice", cuffd_vmsplice(pipe.writer, address, 8))
+        let page = memory.firstPage(chunk)
+        // Never the page itself, not even afterwards: to load from it would trap, and hide that vmsplice did not.
+        let pattern = try memory.pattern(of: page)
+        try checked("vmsplice", cuffd_vmsplice(pipe.writer, memory.address(page), 8))
         var word: UInt64 = 0
         if read(pipe.reader, &word, 8) != 8 { throw Failure(call: "read of a pipe", code: cuffd_errno()) }
-        if word != cuffd_load64(address) { throw Failure("vmsplice gave \(word)") }
+        if word != cuffd_load64(pattern.range.start) { throw Failure("vmsplice gave \(word)") }
     }
 
     private static func remoteRead(_ memory: Memory, _ chunk: Int) throws(Failure) {
