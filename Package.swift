@@ -11,7 +11,8 @@ import PackageDescription
 let guestSettings: [SwiftSetting] = [
     .enableExperimentalFeature("Embedded", .when(traits: ["Guest"])),
     .unsafeFlags(
-        ["-wmo", "-Osize", "-Xfrontend", "-function-sections"] + without(["closure-specialize", "capture-prop"]),
+        ["-wmo", "-Osize", "-Xfrontend", "-function-sections"] + without(["closure-specialize", "capture-prop"])
+            + ["-Xcc", "-fno-asynchronous-unwind-tables", "-Xcc", "-fno-unwind-tables"],
         .when(traits: ["Guest"])
     ),
     .treatAllWarnings(as: .error),

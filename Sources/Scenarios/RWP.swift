@@ -6,6 +6,9 @@ enum RWP {
         RWPAsync.scenarios + RWPSync.scenarios + RWPScan.scenarios
         + RWPMprotect.scenarios + RWPLifetime.scenarios + RWPDrop.scenarios
         + RWPFork.scenarios + RWPRemap.scenarios + RWPSwap.scenarios
-        + RWPGup.scenarios + RWPMigrate.scenarios
+        + RWPGup.scenarios + RWPForce.scenarios + RWPMigrate.scenarios
         + RWPToggle.scenarios + RWPTHP.scenarios + RWPBesideWP.scenarios
+        + RWPKeeps.scenarios + RWPMosaic.scenarios + RWPMessages.scenarios
+        + RWPModes.scenarios + RWPMoves.scenarios + RWPForkMore.scenarios + RWPNuma.scenarios
+        + RWPRace.scenarios + RWPFuzz.scenarios + RWPStress.scenarios
 }

@@ -7,7 +7,8 @@ import Userfaultfd
 ///
 /// Armed and accessed are told apart in *chunks*: the unit that one page-table entry maps, which is the huge page of THP
 /// and hugetlb kinds and the base page of the others. What happens to a part of a huge page is the business of `rwp-thp`.
-struct Protected: Sendable {
+/// A kernel may map the huge pages of files in base pages, so that there a chunk is accessed if one page of it is.
+final class Protected: Sendable {
     let context: Context
     let uffd: Userfaultfd
     let memory: Memory
@@ -60,6 +61,14 @@ struct Protected: Sendable {
         try uffd.readWriteProtect(memory.chunks(chunks), false)
     }
 
+    /// Whether a part of a chunk can be accessed and the rest armed.
+    private var hasParts: Bool { memory.kind == .shmemTHP }
+
+    /// Reads every page of a chunk.
+    func loadAll(_ chunk: Int) {
+        for page in memory.pageNumbers(chunk..<(chunk + 1)) { memory.load(page, offset: 8) }
+    }
+
     /// Which chunks PAGEMAP_SCAN reports as accessed. A chunk of which a part is reported is a failure.
     func accessed() throws(Failure) -> [Bool] {
         try categories(.accessed)
@@ -80,7 +89,7 @@ struct Protected: Sendable {
                 if end > start { covered += end - start }
             }
             try context.expect(
-                covered == 0 || covered == range.length,
+                covered == 0 || covered == range.length || hasParts,
                 "chunk \(chunk): \(covered) of \(range.length) bytes are in categories \(wanted.rawValue)"
             )
             result.append(covered != 0)
@@ -97,23 +106,20 @@ struct Protected: Sendable {
         line: UInt = #line
     ) throws(Failure) {
         let found = try accessed()
+        let pagemap = try Pagemap()
+        defer { pagemap.close() }
         for chunk in 0..<memory.chunkCount {
             let wanted = expected.contains(chunk)
+            let entry = try pagemap.entry(memory.chunk(chunk).start)
+            let isPopulated = entry.isPresent || entry.isSwapped
+            let isRight = !isPopulated || entry.isUffd != wanted || (wanted && hasParts)
             try context.expect(
-                found[chunk] == wanted,
-                "\(when()): chunk \(chunk) is \(found[chunk] ? "" : "not ")accessed, expected the opposite",
+                found[chunk] == wanted && isRight,
+                "\(when()): chunk \(chunk) is \(found[chunk] ? "" : "not ")accessed, \(entry.isUffd ? "" : "not ")armed"
+                    + " (pagemap has \(hex(UInt(entry.bits)))), expected to be \(wanted ? "accessed" : "armed")",
                 file: file,
                 line: line
             )
-            let entry = try memory.entry(memory.firstPage(chunk))
-            if entry.isPresent || entry.isSwapped {
-                try context.expect(
-                    entry.isUffd == !wanted,
-                    "\(when()): pagemap says that chunk \(chunk) is \(entry.isUffd ? "" : "not ")armed",
-                    file: file,
-                    line: line
-                )
-            }
         }
     }
 
@@ -198,6 +204,78 @@ struct Protected: Sendable {
         if let message = try uffd.poll() {
             throw Failure("\(file):\(line): \(when()): unexpected \(message.description)")
         }
+    }
+}
+
+extension Protected {
+    /// Fails unless exactly the pages for which `expected` says so are armed, as pagemap tells.
+    func expectArmedPages(
+        _ when: @autoclosure () -> String,
+        _ expected: (Int) -> Bool
+    ) throws(Failure) {
+        let pagemap = try Pagemap()
+        defer { pagemap.close() }
+        for page in 0..<memory.pages {
+            let isArmed = try pagemap.entry(memory.address(page)).isUffd
+            if isArmed != expected(page) {
+                throw Failure("\(when()): page \(page) is \(isArmed ? "" : "not ")armed, expected the opposite")
+            }
+        }
+    }
+
+    /// Touches an armed page of a huge one from another thread, expects the trap at its very address and resolves that
+    /// page alone.
+    func expectPageTrap(_ page: Int, _ access: Access = .read, offset: UInt = 0) throws(Failure) {
+        let memory = memory
+        let thread = try Thread { () throws(Failure) in
+            switch access {
+            case .read: memory.load(page, offset: offset)
+            case .write(let value): memory.store(page, offset: offset, value)
+            }
+        }
+        let fault = try uffd.nextFault()
+        var flags: FaultFlags = .readWriteProtect
+        if case .write = access { flags.insert(.write) }
+        try context.expect(fault.flags == flags, "flags \(fault.flags.rawValue) of the trap of page \(page)")
+        try context.expect(fault.address == memory.address(page), "address \(hex(fault.address)), page \(page)")
+        context.sawTrap()
+        try uffd.readWriteProtect(memory.page(page), false)
+        try thread.join()
+    }
+
+    /// A monitor that resolves the chunk of every trap.
+    func answering() throws(Failure) -> Monitor {
+        let memory = memory
+        return try Monitor(uffd) { [self] (message) throws(Failure) in
+            guard case .pageFault(let address, _, _) = message else {
+                throw Failure("unexpected \(message.description)")
+            }
+            let chunk = Int((address - memory.range.start) / memory.chunkSize)
+            try resolve(chunk..<(chunk + 1))
+        }
+    }
+
+    /// Forks with EVENT_FORK and gives the child and its userfaultfd. fork(2) returns only once the event is read, so a
+    /// thread reads it.
+    func fork(_ body: () throws(Failure) -> Int32) throws(Failure) -> (child: Child, uffd: Userfaultfd) {
+        let received = Words(1)
+        let reader = try Thread { [uffd] () throws(Failure) in
+            guard case .fork(let descriptor) = try uffd.next() else { throw Failure("expected a fork event") }
+            received[0] = UInt64(descriptor)
+        }
+        let child = try Child(body)
+        try reader.join()
+        return (child, Userfaultfd(descriptor: Int32(received[0])))
+    }
+
+    /// Remaps the memory with EVENT_REMAP, whose event a thread reads, and gives the registration at its new place.
+    func remapped(_ how: (Memory) throws(Failure) -> Memory) throws(Failure) -> Protected {
+        let reader = try Thread { [uffd] () throws(Failure) in
+            guard case .remap = try uffd.next() else { throw Failure("expected a remap event") }
+        }
+        let moved = Protected(self, memory: try how(memory))
+        try reader.join()
+        return moved
     }
 }
 

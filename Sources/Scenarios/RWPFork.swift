@@ -96,14 +96,7 @@ enum RWPFork {
         let memory = protected.memory
         try protected.armAll()
         try protected.expectTrap(0, .read)
-        // fork(2) returns only once the event is read.
-        let uffd = protected.uffd
-        let received = Words(1)
-        let reader = try Thread { () throws(Failure) in
-            guard case .fork(let descriptor) = try uffd.next() else { throw Failure("expected a fork event") }
-            received[0] = UInt64(descriptor)
-        }
-        let child = try Child { () throws(Failure) in
+        let (child, inherited) = try protected.fork { () throws(Failure) in
             for chunk in 1..<4 {
                 if try !memory.entry(memory.firstPage(chunk)).isUffd {
                     throw Failure("chunk \(chunk) is not armed in the child")
@@ -114,8 +107,6 @@ enum RWPFork {
             memory.load(memory.firstPage(2))
             return 0
         }
-        try reader.join()
-        let inherited = Userfaultfd(descriptor: Int32(received[0]))
         let fault = try inherited.nextFault()
         try context.expect(fault.flags == .readWriteProtect, "flags of the child's message")
         try context.expect(memory.chunk(2).contains(fault.address), "address of the child's message")
@@ -144,7 +135,7 @@ enum RWPFork {
             try memory.check(seed: 3, "in the child, after it wrote")
             return 0
         }
-        let monitor = try answering(protected)
+        let monitor = try protected.answering()
         memory.fill(seed: 2)
         try parentWrote.open()
         try childWrote.wait()
@@ -214,7 +205,7 @@ enum RWPFork {
         try child.waitForSuccess()
         try protected.expectNoMessage("accesses of the child")
         try protected.expectAccessed([], "the parent after the fork")
-        let monitor = try answering(protected)
+        let monitor = try protected.answering()
         try memory.check("in the parent")
         try monitor.stop()
         try context.expect(monitor.messages >= 4, "\(monitor.messages) traps for 4 armed chunks")
@@ -226,38 +217,18 @@ enum RWPFork {
         try protected.showTrap()
         try protected.armAll()
         try memory.swapOut(0..<memory.pages)
-        let uffd = protected.uffd
-        let received = Words(1)
-        let reader = try Thread { () throws(Failure) in
-            guard case .fork(let descriptor) = try uffd.next() else { throw Failure("expected a fork event") }
-            received[0] = UInt64(descriptor)
-        }
-        let child = try Child { () throws(Failure) in
+        let (child, inherited) = try protected.fork { () throws(Failure) in
             for chunk in 0..<4 where try !memory.entry(memory.firstPage(chunk)).isUffd {
                 throw Failure("chunk \(chunk) is not armed in the child")
             }
             memory.load(memory.firstPage(1))
             return 0
         }
-        try reader.join()
-        let inherited = Userfaultfd(descriptor: Int32(received[0]))
         let fault = try inherited.nextFault()
         try context.expect(memory.chunk(1).contains(fault.address), "address of the child's message")
         context.sawTrap()
         try inherited.readWriteProtect(memory.chunk(1), false)
         try child.waitForSuccess()
         try protected.expectAccessed([], "the parent")
-    }
-
-    /// A monitor that resolves the chunk of every trap.
-    private static func answering(_ protected: Protected) throws(Failure) -> Monitor {
-        let memory = protected.memory
-        return try Monitor(protected.uffd) { (message) throws(Failure) in
-            guard case .pageFault(let address, _, _) = message else {
-                throw Failure("unexpected \(message.description)")
-            }
-            let chunk = Int((address - memory.range.start) / memory.chunkSize)
-            try protected.resolve(chunk..<(chunk + 1))
-        }
     }
 }

@@ -5,30 +5,10 @@ import Userfaultfd
 
 /// The kernel's own accesses through get_user_pages() (rule F5).
 enum RWPGup {
-    static let scenarios: [Scenario] =
-        variants + [
-            Scenario(
-                "rwp-gup-force-none",
-                "FOLL_FORCE on an RWP VMA made PROT_NONE neither loops nor traps",
-                rules: "F5 F3",
-                on: MemoryKind.all,
-                needs: Need.rwp,
-                forceOnNone
-            ),
-            Scenario(
-                "rwp-gup-pinned-arm",
-                "a page that is pinned for long can be armed, and traps",
-                rules: "P1 F5",
-                on: [.anon, .shmem, .hugetlb],
-                needs: Need.rwp + gupTest,
-                pinnedArm
-            ),
-        ]
-
-    private static let gupTest: [Need] = [.file("/sys/kernel/debug/gup_test", "CONFIG_GUP_TEST and debugfs"), .root]
+    static let gupTest: [Need] = [.file("/sys/kernel/debug/gup_test", "CONFIG_GUP_TEST and debugfs"), .root]
 
     /// Each way in, once synchronously and once asynchronously.
-    private static let variants: [Scenario] = [
+    static let scenarios: [Scenario] = [
         pair(
             "rwp-gup-vmsplice-sync",
             "rwp-gup-vmsplice-async",
@@ -61,6 +41,38 @@ enum RWPGup {
             true,
             ioUring
         ),
+        pair(
+            "rwp-gup-direct-sync",
+            "rwp-gup-direct-async",
+            "an O_DIRECT read into an armed buffer",
+            [.swap, .root],
+            true
+        ) {
+            (memory, chunk) throws(Failure) in
+            let page = memory.firstPage(chunk)
+            try KernelAccess.direct.write(memory.address(page))
+            memory.fill(page..<(page + 1))
+        },
+        pair(
+            "rwp-gup-populate-read-sync",
+            "rwp-gup-populate-read-async",
+            "MADV_POPULATE_READ",
+            [],
+            false
+        ) {
+            (memory, chunk) throws(Failure) in
+            try memory.advise(memory.chunk(chunk), 22)  // MADV_POPULATE_READ, 5.14
+        },
+        pair(
+            "rwp-gup-populate-write-sync",
+            "rwp-gup-populate-write-async",
+            "MADV_POPULATE_WRITE",
+            [],
+            true
+        ) {
+            (memory, chunk) throws(Failure) in
+            try memory.advise(memory.chunk(chunk), 23)  // MADV_POPULATE_WRITE, 5.14
+        },
         pair(
             "rwp-gup-fast-sync",
             "rwp-gup-fast-async",
@@ -211,49 +223,6 @@ enum RWPGup {
         try child.waitForSuccess()
     }
 
-    /// GUP of another mm's memory does not drop the mmap lock, so a userfaultfd cannot make it wait: it fails, as it
-    /// does on a write-protected page of a WP VMA. What it must never do is to get at the data of an armed page.
-    private static func memSync(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false)
-        let memory = protected.memory
-        try protected.showTrap()
-        try protected.armAll()
-        let file = try ProcessMemory()
-        var word: UInt64 = 0x1122_3344_5566_7788
-        for chunk in [1, 2] {
-            let address = memory.address(memory.firstPage(chunk)) + 64
-            try context.expect(!file.read(&word, at: address), "read through /proc/self/mem of armed chunk \(chunk)")
-            try context.expect(!file.write(&word, at: address), "write through /proc/self/mem of armed chunk \(chunk)")
-        }
-        try protected.expectNoMessage("access through /proc/self/mem")
-        try protected.expectAccessed([], "after access through /proc/self/mem")
-        try protected.resolve(1..<2)
-        try context.expect(
-            file.read(&word, at: memory.address(memory.firstPage(1))),
-            "read through /proc/self/mem when resolved"
-        )
-        try protected.resolve(0..<4)
-        try memory.check("at the end")
-    }
-
-    private static func memAsync(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: true)
-        let memory = protected.memory
-        try protected.showTrap()
-        try protected.armAll()
-        let file = try ProcessMemory()
-        var word: UInt64 = 0
-        let (first, second) = (memory.address(memory.firstPage(1)) + 64, memory.address(memory.firstPage(2)) + 64)
-        try context.expect(file.read(&word, at: first), "read through /proc/self/mem")
-        try protected.expectAccessed([1], "after a read through /proc/self/mem")
-        try context.expect(word == cuffd_load64(first), "the word read")
-        word = 0x1122_3344_5566_7788
-        try context.expect(file.write(&word, at: second), "write through /proc/self/mem")
-        try protected.expectAccessed([1, 2], "after a write through /proc/self/mem")
-        try context.expect(word == cuffd_load64(second), "the word written")
-        try memory.check("at the end")
-    }
-
     private static func ioUring(_ memory: Memory, _ chunk: Int) throws(Failure) {
         let address = memory.address(memory.firstPage(chunk))
         try PinnedBuffer(AddressRange(start: address, length: basePageSize)).release()
@@ -268,37 +237,5 @@ enum RWPGup {
         argument.nr_pages_per_call = 1
         try checked("gup_test", cuffd_ioctl(device, request, &argument))
         if argument.size != UInt64(basePageSize) { throw Failure("gup_test got \(argument.size) bytes") }
-    }
-
-    private static func forceOnNone(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false)
-        let memory = protected.memory
-        try protected.showTrap()
-        try protected.arm(1..<3)
-        try memory.protect(memory.range, PROT_NONE)
-        let file = try ProcessMemory()
-        // What the kernel answers is its business (mappings without VM_MAYREAD fail, others are read); that it answers,
-        // and sends no message, is the promise. A loop is the watchdog's.
-        for chunk in 0..<4 {
-            var word: UInt64 = 0
-            _ = file.read(&word, at: memory.address(memory.firstPage(chunk)))
-        }
-        try protected.expectNoMessage("FOLL_FORCE on a PROT_NONE mapping")
-        try memory.protect(memory.range, PROT_READ | PROT_WRITE)
-        try protected.expectTrap(2, .read)
-        try protected.resolve(0..<4)
-        try memory.check("at the end")
-    }
-
-    private static func pinnedArm(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false)
-        let memory = protected.memory
-        try protected.showTrap()
-        let pin = try LongtermPin(memory.chunk(1), write: true)
-        try protected.armAll()
-        for chunk in [1, 2] { try protected.expectTrap(chunk, .write(1), offset: 100) }
-        try pin.release()
-        try protected.resolve(0..<4)
-        try memory.check("at the end")
     }
 }

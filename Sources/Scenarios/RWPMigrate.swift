@@ -46,6 +46,22 @@ enum RWPMigrate {
             needs: Need.rwp + [compactFile, .root],
             compaction
         ),
+        Scenario(
+            "rwp-migrate-collapse-elsewhere",
+            "MADV_COLLAPSE through another mapping of the file keeps the arms and the page table of the RWP one",
+            rules: "L7",
+            on: [.shmem],
+            needs: Need.rwp,
+            collapseElsewhere
+        ),
+        Scenario(
+            "rwp-migrate-collapse-swapped",
+            "MADV_COLLAPSE never collapses over an armed page that is swapped out",
+            rules: "L7",
+            on: [.anon],
+            needs: Need.rwp + [.swap],
+            collapseSwapped
+        ),
     ]
 
     private static let compactFile = Need.file("/proc/sys/vm/compact_memory", "CONFIG_COMPACTION")
@@ -116,25 +132,71 @@ enum RWPMigrate {
     }
 
     private static func collapse(_ context: Context) throws(Failure) {
-        let collapse: Int32 = 25  // MADV_COLLAPSE, 6.1
+        let (protected, target) = try collapsible(context)
+        let armed = target.lowerBound + 5
+        try protected.arm(armed..<(armed + 1))
+        collapse(protected.memory, target)
+        try context.expect(try protected.memory.entry(armed).isUffd, "MADV_COLLAPSE lost the arm")
+        try context.expect(try !protected.memory.isHuge(target), "MADV_COLLAPSE mapped an armed page huge")
+        try protected.expectTrap(armed, .read)
+        try protected.memory.check("at the end")
+        // It was for the arm that it refused: without one it collapses what is anonymous.
+        collapse(protected.memory, target)
+        if context.kind.isAnonymous {
+            try context.expect(try protected.memory.isHuge(target), "MADV_COLLAPSE does not collapse unarmed pages")
+        }
+    }
+
+    private static func collapseElsewhere(_ context: Context) throws(Failure) {
+        let first = try Protected(context, async: false)
+        try first.showTrap()
+        // Both mappings have the file's huge pages at aligned addresses, as collapsing and freeing page tables want.
+        let pages = Int(try Memory.hugePageSize(.anonTHP) / basePageSize)
+        let memory = try Memory(context.kind, pages: 2 * pages).remapped(to: aligned())
+        let other = try memory.alias().remapped(to: aligned())
+        memory.fill()
+        try first.uffd.register(memory.range, .readWriteProtect)
+        let protected = Protected(first, memory: memory)
+        try protected.arm(0..<pages)
+        try other.advise(other.range, MADV_HUGEPAGE)
+        collapse(other, 0..<pages)
+        try protected.expectArmedPages("after MADV_COLLAPSE elsewhere") { $0 < pages }
+        for page in [0, pages - 1] { try protected.expectTrap(page, .read) }
+        try protected.resolve(0..<memory.pages)
+        try memory.check("at the end")
+    }
+
+    /// An address for two aligned huge pages, with a mapping to replace there.
+    private static func aligned() throws(Failure) -> UInt { try Memory(.anonTHP, chunks: 2).range.start }
+
+    private static func collapseSwapped(_ context: Context) throws(Failure) {
+        let (protected, target) = try collapsible(context)
+        let armed = target.lowerBound + 5
+        try protected.arm(armed..<(armed + 1))
+        try protected.memory.swapOut(armed..<(armed + 1))
+        collapse(protected.memory, target)
+        try context.expect(try protected.memory.entry(armed).isUffd, "MADV_COLLAPSE lost the arm")
+        try protected.expectTrap(armed, .write(1), offset: 100)
+        try protected.memory.check("at the end")
+    }
+
+    /// Memory of base pages, and which of them would make a huge page.
+    private static func collapsible(_ context: Context) throws(Failure) -> (Protected, Range<Int>) {
         let huge = try Memory.hugePageSize(.anonTHP)
         let perHuge = Int(huge / basePageSize)
         let protected = try Protected(context, async: false, chunks: 2 * perHuge)
-        let memory = protected.memory
         try protected.showTrap()
-        let firstHuge = Int((huge - memory.range.start % huge) % huge / basePageSize)
-        let target = firstHuge..<(firstHuge + perHuge)
-        let armed = firstHuge + 5
-        try protected.arm(armed..<(armed + 1))
-        do throws(Failure) {
-            try memory.advise(memory.pages(target), collapse)
-        } catch {
-            context.note("MADV_COLLAPSE: \(error.message)")
-        }
-        try context.expect(try memory.entry(armed).isUffd, "MADV_COLLAPSE lost the arm")
-        try context.expect(try !memory.isHuge(target), "MADV_COLLAPSE mapped an armed page huge")
-        try protected.expectTrap(armed, .read)
-        try memory.check("at the end")
+        try protected.memory.advise(protected.memory.range, MADV_HUGEPAGE)
+        let start = protected.memory.range.start
+        let first = Int((huge - start % huge) % huge / basePageSize)
+        return (protected, first..<(first + perHuge))
+    }
+
+    /// Asks for a collapse (MADV_COLLAPSE); whether it is refused is the kernel's business, and the state tells.
+    private static func collapse(_ memory: Memory, _ pages: Range<Int>) {
+        let collapse: Int32 = 25  // MADV_COLLAPSE, 6.1
+        let range = memory.pages(pages)
+        _ = madvise(UnsafeMutableRawPointer(bitPattern: range.start), Int(range.length), collapse)
     }
 
     private static func compaction(_ context: Context) throws(Failure) {

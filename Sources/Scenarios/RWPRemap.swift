@@ -42,7 +42,7 @@ enum RWPRemap {
             "rwp-move-swapped",
             "a swapped-out page that UFFDIO_MOVE moves arrives armed",
             rules: "L5 L1",
-            on: [.anon],
+            on: MemoryKind.anonymous,
             needs: Need.rwp + [.features(.move), .swap],
             moveSwapped
         ),
@@ -50,7 +50,7 @@ enum RWPRemap {
             "rwp-move-zero-page",
             "the zero page that UFFDIO_MOVE moves arrives armed",
             rules: "L5",
-            on: [.anon],
+            on: MemoryKind.anonymous,
             needs: Need.rwp + [.features(.move)],
             moveZeroPage
         ),
@@ -154,7 +154,7 @@ enum RWPRemap {
         let protected = try Protected(context, async: false, mode: [.readWriteProtect, .missing], populated: false)
         let source = try Memory(context.kind, chunks: 4)
         try source.populate()
-        try source.swapOut(0..<4)
+        try source.swapOut(0..<source.pages)
         try protected.uffd.move(to: protected.memory.range, from: source.range.start)
         try protected.expectAccessed([], "moved while swapped out")
         for chunk in 0..<4 { try protected.expectTrap(chunk, .read) }
@@ -164,13 +164,13 @@ enum RWPRemap {
     private static func moveZeroPage(_ context: Context) throws(Failure) {
         let protected = try Protected(context, async: false, mode: [.readWriteProtect, .missing], populated: false)
         let source = try Memory(context.kind, chunks: 4)
-        for page in 0..<4 { source.load(page) }
+        for chunk in 0..<4 { source.load(source.firstPage(chunk)) }
         try protected.uffd.move(to: protected.memory.range, from: source.range.start)
         try protected.expectAccessed([], "moved zero pages")
         try protected.expectTrap(1, .write(5), offset: 0)
-        try context.expectEqual(protected.memory.load(1), 5, "the byte written")
+        try context.expectEqual(protected.memory.load(protected.memory.firstPage(1)), 5, "the byte written")
         for chunk in [0, 2, 3] { try protected.expectTrap(chunk, .read) }
-        try protected.memory.checkZeroes(2..<4, "moved zero pages")
+        try protected.memory.checkZeroes(protected.memory.pageNumbers(2..<4), "moved zero pages")
     }
 
     private static func copy(_ context: Context) throws(Failure) {

@@ -78,18 +78,38 @@ enum RWPScan {
             needs: Need.rwp + [.features(.writeProtectAsync)],
             written
         ),
+        Scenario(
+            "rwp-scan-written-outside",
+            "pages of memory that is not registered are never reported as written",
+            rules: "S2",
+            on: MemoryKind.all,
+            needs: Need.rwp
+        ) { (context) throws(Failure) in
+            let protected = try Protected(context, async: true)
+            try protected.showTrap()
+            try protected.uffd.unregister(protected.memory.range)
+            protected.memory.fill()
+            try expectNotWritten(context, protected.memory)
+        },
+        Scenario(
+            "rwp-scan-wp-only",
+            "PM_SCAN_WP_MATCHING without a vector leaves RWP memory alone; PM_SCAN_CHECK_WPASYNC refuses it",
+            rules: "S3",
+            on: MemoryKind.all,
+            needs: Need.rwp + [.features(.writeProtectAsync)],
+            wpOnly
+        ),
     ]
 
     private static func hotSet(_ context: Context) throws(Failure) {
         let chunks = context.kind.isTHP || context.kind.isHugetlb ? 6 : 64
         let protected = try Protected(context, async: true, chunks: chunks)
-        let memory = protected.memory
         try protected.showTrap()
         for step in [2, 3, 5] {
             try protected.armAll()
             var hot: [Int] = []
             for chunk in 0..<chunks where chunk % step == 1 {
-                memory.load(memory.firstPage(chunk), offset: 8)
+                protected.loadAll(chunk)
                 hot.append(chunk)
             }
             try protected.expectAccessed(hot, "every chunk that is 1 modulo \(step)")
@@ -101,7 +121,7 @@ enum RWPScan {
         let memory = protected.memory
         try protected.showTrap()
         try protected.armAll()
-        memory.load(memory.firstPage(1))
+        protected.loadAll(1)
         var query = ScanQuery(all: [.accessed, .present], report: [.accessed, .present])
         query.inverted = .accessed
         let found = try scan(memory.range, query)
@@ -117,7 +137,7 @@ enum RWPScan {
         let memory = protected.memory
         try protected.showTrap()
         try protected.armAll()
-        memory.load(memory.firstPage(2))
+        protected.loadAll(2)
         var query = ScanQuery(report: [.accessed, .swapped, .present])
         query.any = [.accessed, .swapped]
         let found = try scan(memory.range, query)
@@ -131,7 +151,7 @@ enum RWPScan {
         let memory = protected.memory
         try protected.showTrap()
         try protected.armAll()
-        for chunk in [0, 2] { memory.load(memory.firstPage(chunk)) }
+        for chunk in [0, 2] { protected.loadAll(chunk) }
         let perChunk = memory.chunkSize / basePageSize
         var query = ScanQuery(all: .accessed, report: .accessed)
         query.maxPages = UInt64(perChunk)
@@ -219,8 +239,36 @@ enum RWPScan {
         try protected.showTrap()
         try protected.armAll()
         memory.store(memory.firstPage(1), offset: 100, 1)
-        let found = try scan(memory.range, ScanQuery(all: .written, report: .written))
-        try context.expectEqual(found.regions.count, 0, "written regions of an RWP VMA")
+        try expectNotWritten(context, memory)
+    }
+
+    /// The kernel has a fast path for a scan of WRITTEN alone, so that is asked in two ways.
+    private static func expectNotWritten(_ context: Context, _ memory: Memory) throws(Failure) {
+        var slow = ScanQuery(report: [.written, .present])
+        slow.any = .written
+        for query in [ScanQuery(all: .written, report: .written), slow] {
+            try context.expectEqual(try scan(memory.range, query).regions.count, 0, "written regions")
+        }
+    }
+
+    private static func wpOnly(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: true, features: [.writeProtect, .writeProtectAsync])
+        let memory = protected.memory
+        try protected.showTrap()
+        try protected.arm(1..<4)
+        for category: PageCategories in [.written, .present, .accessed] {
+            var query = ScanQuery(all: category, report: category)
+            query.writeProtectMatching = true
+            query.capacity = category == .written ? 0 : 16
+            _ = try scan(memory.range, query)
+            try protected.expectAccessed([0], "after PM_SCAN_WP_MATCHING of categories \(category.rawValue)")
+            query.checkWriteProtectAsync = true
+            try context.expectErrno(.notPermitted, "PM_SCAN_CHECK_WPASYNC") { () throws(Failure) in
+                _ = try scan(memory.range, query)
+            }
+        }
+        memory.store(memory.firstPage(0), offset: 100, 1)
+        try memory.check("at the end")
     }
 
     private static func scan(_ range: AddressRange, _ query: ScanQuery) throws(Failure) -> ScanResult {

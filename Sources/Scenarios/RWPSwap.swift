@@ -134,6 +134,9 @@ enum RWPSwap {
         let child = try Child { () throws(Failure) in
             try go.wait()
             try memory.check("in the child")
+            for chunk in 0..<4 where memory.load(memory.firstPage(chunk), offset: 100) != 0 {
+                throw Failure("the parent's write to chunk \(chunk) is seen in the child")
+            }
             memory.fill(seed: 2)
             return 0
         }

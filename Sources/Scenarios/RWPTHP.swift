@@ -71,11 +71,11 @@ enum RWPTHP {
         let memory = protected.memory
         try protected.showTrap()
         try protected.uffd.readWriteProtect(memory.page(7))
-        try expectArmed(protected, [7])
+        try protected.expectArmedPages("one armed") { $0 == 7 }
         memory.load(6)
         memory.store(8, offset: 100, 1)
         try protected.expectNoMessage("access of unarmed neighbours")
-        try expectPageTrap(protected, 7)
+        try protected.expectPageTrap(7)
         try memory.check("at the end")
     }
 
@@ -87,8 +87,8 @@ enum RWPTHP {
         try protected.uffd.readWriteProtect(memory.page(7), false)
         memory.store(7, offset: 100, 1)
         try protected.expectNoMessage("access of the resolved page")
-        try expectArmed(protected, (0..<memory.pages).filter { $0 != 7 })
-        try expectPageTrap(protected, 8)
+        try protected.expectArmedPages("without page 7") { $0 != 7 }
+        try protected.expectPageTrap(8)
         try protected.resolve(0..<1)
         try memory.check("at the end")
     }
@@ -110,9 +110,9 @@ enum RWPTHP {
         try protected.showTrap()
         try protected.armAll()
         try memory.protect(memory.page(7), PROT_READ)
-        try expectArmed(protected, Array(0..<memory.pages))
+        try protected.expectArmedPages("after mprotect of one") { _ in true }
         try memory.protect(memory.page(7), PROT_READ | PROT_WRITE)
-        for page in [6, 7, 8] { try expectPageTrap(protected, page) }
+        for page in [6, 7, 8] { try protected.expectPageTrap(page) }
         try protected.resolve(0..<1)
         try memory.check("at the end")
     }
@@ -126,8 +126,8 @@ enum RWPTHP {
         try memory.advise(memory.page(7), dontNeed)
         memory.load(7)
         try protected.expectNoMessage("access of the dropped page")
-        try expectArmed(protected, (0..<memory.pages).filter { $0 != 7 })
-        try expectPageTrap(protected, 8)
+        try protected.expectArmedPages("without page 7") { $0 != 7 }
+        try protected.expectPageTrap(8)
     }
 
     private static func unregisterPart(_ context: Context) throws(Failure) {
@@ -139,8 +139,8 @@ enum RWPTHP {
         try protected.uffd.unregister(memory.pages(0..<half))
         memory.store(5, offset: 100, 1)
         try protected.expectNoMessage("access of the unregistered half")
-        try expectArmed(protected, Array(half..<memory.pages))
-        try expectPageTrap(protected, half + 1)
+        try protected.expectArmedPages("the other half") { $0 >= half }
+        try protected.expectPageTrap(half + 1)
     }
 
     private static func punchHole(_ context: Context) throws(Failure) {
@@ -151,32 +151,7 @@ enum RWPTHP {
         try memory.punchHole(memory.page(7))
         memory.load(7)
         try protected.expectNoMessage("access of the punched page")
-        try expectArmed(protected, (0..<memory.pages).filter { $0 != 7 })
-        try expectPageTrap(protected, 8)
-    }
-
-    /// Fails unless exactly these pages are armed.
-    private static func expectArmed(_ protected: Protected, _ expected: [Int]) throws(Failure) {
-        let memory = protected.memory
-        var expectedArmed = [Bool](repeating: false, count: memory.pages)
-        for page in expected { expectedArmed[page] = true }
-        for page in 0..<memory.pages {
-            let armed = try memory.entry(page).isUffd
-            if armed != expectedArmed[page] {
-                throw Failure("page \(page) is \(armed ? "" : "not ")armed, expected the opposite")
-            }
-        }
-    }
-
-    /// Reads a page from another thread, expects its trap and resolves that page alone.
-    private static func expectPageTrap(_ protected: Protected, _ page: Int) throws(Failure) {
-        let memory = protected.memory
-        let thread = try Thread { () throws(Failure) in memory.load(page) }
-        let fault = try protected.uffd.nextFault()
-        try protected.context.expect(fault.flags == .readWriteProtect, "flags of the trap of page \(page)")
-        try protected.context.expect(memory.page(page).contains(fault.address), "address of the trap of page \(page)")
-        protected.context.sawTrap()
-        try protected.uffd.readWriteProtect(memory.page(page), false)
-        try thread.join()
+        try protected.expectArmedPages("without page 7") { $0 != 7 }
+        try protected.expectPageTrap(8)
     }
 }

@@ -103,7 +103,8 @@ enum RWPToggle {
                 }
             )
         }
-        for round in 0..<1000 {
+        // Faults of huge pages take their time.
+        for round in 0..<(context.kind.isHugetlb ? 200 : 1000) {
             try protected.uffd.readWriteProtect(memory.range)
             try protected.uffd.setMode(disable: .readWriteProtectAsync)
             // An access that async mode let pass before the flip disarmed its page; arm all again, now in sync mode:

@@ -89,7 +89,7 @@ public struct ScanQuery: Sendable {
     public var report: PageCategories
     /// Stop after so many pages; 0 is no limit.
     public var maxPages: UInt64 = 0
-    /// How many regions the vector takes.
+    /// How many regions the vector takes; 0 is no vector, for a scan that only write-protects.
     public var capacity = 4096
     /// `PM_SCAN_WP_MATCHING`: write-protect what matches.
     public var writeProtectMatching = false
@@ -138,7 +138,7 @@ public struct Pagemap: Sendable {
                 start: UInt64(range.start),
                 end: UInt64(range.end),
                 walk_end: 0,
-                vec: UInt64(UInt(bitPattern: buffer.baseAddress)),
+                vec: query.capacity == 0 ? 0 : UInt64(UInt(bitPattern: buffer.baseAddress)),
                 vec_len: UInt64(buffer.count),
                 max_pages: query.maxPages,
                 category_inverted: query.inverted.rawValue,

@@ -44,7 +44,8 @@ extension Selection {
             of: Catalog.scenarios + Harness.scenarios,
             patterns: arguments.patterns,
             skips: arguments.skips,
-            includesHarness: arguments.list && arguments.all
+            includesHarness: arguments.list && arguments.all,
+            includesStress: arguments.load.seconds > 0 || arguments.list
         )
     }
 }

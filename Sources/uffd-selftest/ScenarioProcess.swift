@@ -22,14 +22,14 @@ final class ScenarioProcess {
     }
 
     /// Starts the child.
-    init(_ instance: Instance, _ output: Output) throws(Failure) {
+    init(_ instance: Instance, _ load: Load, _ output: Output) throws(Failure) {
         let records = try LinePipe()
         let text = try LinePipe()
         let parent = getpid()
         let child = try Child {
             ScenarioProcess.becomeChild(of: parent, text: text.writeEnd)
             let records = Output(descriptor: records.writeEnd)
-            guard let program = instance.program else { return ScenarioProcess.runBody(instance, records) }
+            guard let program = instance.program else { return ScenarioProcess.runBody(instance, load, records) }
             return ProgramProcess.run(program, records)
         }
         records.closeWriteEnd()
@@ -129,8 +129,10 @@ final class ScenarioProcess {
         cuffd_reset_signals()
     }
 
-    private static func runBody(_ instance: Instance, _ records: Output) -> Int32 {
-        let context = Context(instance.scenario, kind: instance.kind) { records.line(ChildReport.note($0)) }
+    private static func runBody(_ instance: Instance, _ load: Load, _ records: Output) -> Int32 {
+        let context = Context(instance.scenario, kind: instance.kind, load: load) {
+            records.line(ChildReport.note($0))
+        }
         do throws(Failure) {
             try instance.scenario.body(context)
         } catch {

@@ -36,7 +36,7 @@ struct Suite {
 
     /// Runs everything and writes what comes after the stream's first line; true where nothing failed.
     func run() throws(Failure) -> Bool {
-        let supervisor = try Supervisor(output: output, timeoutScale: arguments.timeoutScale)
+        let supervisor = try Supervisor(output: output, arguments)
         // On a machine of its own the kernel's log of the boot, and of what comes after the last scenario, are judged
         // too.
         let judgesMachine = requirements.isOwnMachine && log != nil

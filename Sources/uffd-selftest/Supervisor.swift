@@ -21,22 +21,24 @@ final class Supervisor {
 
     private let output: Output
     private let timeoutScale: Int
+    private let load: Load
     private let endingSignals: Int32
     private var processes = Descendants()
 
     /// Makes this process the one that orphans of scenarios come to, and the keeper of SIGINT and SIGTERM.
-    init(output: Output, timeoutScale: Int) throws(Failure) {
+    init(output: Output, _ arguments: Arguments) throws(Failure) {
         self.output = output
-        self.timeoutScale = timeoutScale
+        timeoutScale = arguments.timeoutScale
+        load = arguments.load
         try checked("prctl PR_SET_CHILD_SUBREAPER", cuffd_prctl(PR_SET_CHILD_SUBREAPER, 1, 0))
         endingSignals = try checked("signalfd", cuffd_watch_ending_signals())
     }
 
     /// Runs an instance once.
     func run(_ instance: Instance) throws(Failure) -> Run {
-        let process = try ScenarioProcess(instance, output)
+        let process = try ScenarioProcess(instance, load, output)
         defer { process.close() }
-        let deadline = Clock.milliseconds + instance.scenario.seconds * 1000 * timeoutScale
+        let deadline = Clock.milliseconds + limit(instance) * 1000
         var run = Run()
         if try !wait(for: process, until: deadline) {
             run.failures.append(end(process, instance))
@@ -66,9 +68,14 @@ final class Supervisor {
         }
     }
 
+    /// How many seconds an instance may take: as many as it says, and those of the load that was asked for.
+    private func limit(_ instance: Instance) -> Int {
+        (instance.scenario.seconds + (instance.scenario.isStress ? load.seconds : 0)) * timeoutScale
+    }
+
     /// Kills a process whose time is over, after it was asked what it waits for.
     private func end(_ process: ScenarioProcess, _ instance: Instance) -> RunFailure {
-        let limit = instance.scenario.seconds * timeoutScale
+        let limit = limit(instance)
         for line in Stacks.lines(ofTree: process.identifier) { output.line(KTAP.output(line)) }
         process.kill()
         let ended = (try? wait(for: process, until: Clock.milliseconds + Supervisor.killLimit * timeoutScale)) ?? false

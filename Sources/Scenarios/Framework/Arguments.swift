@@ -20,6 +20,8 @@ public struct Arguments: Sendable {
     public var timeoutScale = 1
     /// How many times each instance runs.
     public var repeats = 1
+    /// How long scenarios of load run, and the seed of their choices.
+    public var load = Load()
     /// As PID 1: the size of the swap on zram in MiB; 0 is none.
     public var swapMegabytes = 256
     /// As PID 1: how many huge pages of the default size each NUMA node gets.
@@ -82,7 +84,7 @@ public struct Arguments: Sendable {
     }
 
     private enum Kind {
-        case list, all, skip, repeats, timeoutScale, run, help, swap, hugePages, shell, hang, cut, badPlan
+        case list, all, skip, repeats, timeoutScale, stress, seed, run, help, swap, hugePages, shell, hang, cut, badPlan
     }
 
     private static let options: [Option] = [
@@ -97,6 +99,8 @@ public struct Arguments: Sendable {
             .run,
             "run programs that FILE lists: name, seconds, path, arguments; between them a tab"
         ),
+        Option("--stress", "SECONDS", .stress, "run the stress scenarios too, so long on each kind of memory"),
+        Option("--seed", "N", .seed, "of the choices that stress and fuzz make (1)"),
         Option("--help", nil, .help, "this text"),
         Option("--swap-mb", "N", .swap, "as PID 1: MiB of swap on zram (256; 0 is none)"),
         Option("--huge-pages", "N", .hugePages, "as PID 1: huge pages for each NUMA node (32)"),
@@ -110,7 +114,7 @@ public struct Arguments: Sendable {
         switch option.kind {
         case .list, .all, .help: commandOption = option.name.text
         case .shell, .swap, .hugePages, .hang: initOption = option.name.text
-        case .skip, .repeats, .timeoutScale, .run, .cut, .badPlan: break
+        case .skip, .repeats, .timeoutScale, .stress, .seed, .run, .cut, .badPlan: break
         }
         switch option.kind {
         case .list: list = true
@@ -123,6 +127,8 @@ public struct Arguments: Sendable {
         case .skip: skips.append(value)
         case .repeats: repeats = try Arguments.number(option, value, 1...1_000_000)
         case .timeoutScale: timeoutScale = try Arguments.number(option, value, 1...1000)
+        case .stress: load.seconds = try Arguments.number(option, value, 1...1_000_000)
+        case .seed: load.seed = UInt64(try Arguments.number(option, value, 0...Int.max))
         case .swap: swapMegabytes = try Arguments.number(option, value, 0...1_048_576)
         case .hugePages: hugePages = try Arguments.number(option, value, 0...1_048_576)
         case .hang:

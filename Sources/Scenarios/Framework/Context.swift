@@ -6,13 +6,21 @@ import Userfaultfd
 public final class Context: Sendable {
     /// The scenario that runs.
     public let scenario: Scenario
+    /// How long a scenario of load runs, and the seed of its choices.
+    public let load: Load
     private let memoryKind: MemoryKind?
     private let counters = Words(1)
     private let report: @Sendable (String) -> Void
 
     /// Makes a context; `report` gets each diagnostic line.
-    public init(_ scenario: Scenario, kind: MemoryKind?, report: @escaping @Sendable (String) -> Void) {
+    public init(
+        _ scenario: Scenario,
+        kind: MemoryKind?,
+        load: Load = Load(),
+        report: @escaping @Sendable (String) -> Void
+    ) {
         self.scenario = scenario
+        self.load = load
         memoryKind = kind
         self.report = report
     }

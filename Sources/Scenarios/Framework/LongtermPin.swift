@@ -13,7 +13,8 @@ struct LongtermPin: Sendable {
         var argument = pin_longterm_test(
             addr: UInt64(range.start),
             size: UInt64(range.length),
-            flags: write ? 1 : 0
+            // PIN_LONGTERM_TEST_FLAG_USE_FAST: the other way holds the mmap lock and could not wait for a monitor.
+            flags: (write ? 1 : 0) | 2
         )
         try checked("PIN_LONGTERM_TEST_START", cuffd_ioctl(device, CUFFD_PIN_LONGTERM_START, &argument))
     }

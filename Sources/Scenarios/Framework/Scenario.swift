@@ -50,6 +50,11 @@ public struct Scenario: Sendable {
     public var isHarness: Bool { name.text.begins(with: Scenario.harnessPrefix) }
 
     static let harnessPrefix = "harness-"
+
+    /// Whether it is load for as long as asked: it runs only when it is named, or `--stress` says how long.
+    public var isStress: Bool { name.text.begins(with: Scenario.stressPrefix) }
+
+    static let stressPrefix = "stress-"
 }
 
 /// What a scenario needs beyond a kernel with userfaultfd.

@@ -42,12 +42,14 @@ public struct Selection: Sendable {
     ///
     /// A pattern is a `Glob` of a scenario's name ("wp-fork" is all of its kinds) or an instance's ("*.hugetlb").
     /// Scenarios of the harness are taken only by patterns that begin with "harness-", unless `includesHarness`. A pattern
-    /// that matches nothing is a failure that tells the nearest name.
+    /// that matches nothing is a failure that tells the nearest name. Without patterns, the stress scenarios are taken
+    /// with `includesStress` alone.
     public init(
         of catalog: [Scenario],
         patterns: [String] = [],
         skips: [String] = [],
-        includesHarness: Bool = false
+        includesHarness: Bool = false,
+        includesStress: Bool = false
     ) throws(Failure) {
         let all = Selection.expand(catalog)
         let selectors = patterns.map { Selector($0, includesHarness) }
@@ -57,7 +59,8 @@ public struct Selection: Sendable {
         }
         let wanted = all.filter { instance in
             selectors.isEmpty
-                ? includesHarness || !instance.scenario.isHarness
+                ? (includesHarness || !instance.scenario.isHarness)
+                    && (includesHarness || includesStress || !instance.scenario.isStress)
                 : selectors.contains { $0.takes(instance) }
         }
         instances = wanted.filter { instance in !excluders.contains { $0.takes(instance) } }

@@ -24,6 +24,7 @@ struct TestCommand: AsyncParsableCommand {
               rwp test --kernel bzImage --modules ./mods  a kernel that is built already
               rwp test --flavor debug --timeout-scale 4   under KASAN and lockdep
               rwp test wp-fork --repeat 20                is it stable?
+              rwp test --stress 60 --seed 7 'stress-*'    random load, the same choices each time
             """
     )
 
@@ -46,6 +47,17 @@ struct TestCommand: AsyncParsableCommand {
     var timeoutScale = 1
 
     @Option(
+        help: ArgumentHelp(
+            "Run the stress scenarios too, so long on each kind of memory (0: not at all).",
+            valueName: "seconds"
+        )
+    )
+    var stress = 0
+
+    @Option(help: ArgumentHelp("What the choices of stress and fuzz scenarios are made of.", valueName: "n"))
+    var seed = 1
+
+    @Option(
         help: ArgumentHelp("Where each run makes the folder of its results.", valueName: "dir"),
         completion: .directory
     )
@@ -57,6 +69,12 @@ struct TestCommand: AsyncParsableCommand {
         guard (1...10_000).contains(rounds) else {
             throw CommandLineError.badValue("\(rounds)", option: "--repeat", allowed: "a number from 1 to 10000")
         }
+        guard (0...1_000_000).contains(stress) else {
+            throw CommandLineError.badValue("\(stress)", option: "--stress", allowed: "a number from 0 to 1000000")
+        }
+        guard seed >= 0 else {
+            throw CommandLineError.badValue("\(seed)", option: "--seed", allowed: "a number from 0 on")
+        }
         guard (1...1000).contains(timeoutScale) else {
             throw CommandLineError.badValue(
                 "\(timeoutScale)",
@@ -64,6 +82,11 @@ struct TestCommand: AsyncParsableCommand {
                 allowed: "a number from 1 to 1000"
             )
         }
+    }
+
+    /// What the guest program is told of load.
+    private var load: [String] {
+        (stress > 0 ? ["--stress=\(stress)"] : []) + (seed != 1 ? ["--seed=\(seed)"] : [])
     }
 
     func run() async throws {
@@ -90,6 +113,7 @@ struct TestCommand: AsyncParsableCommand {
             skips: skips,
             rounds: rounds,
             timeoutScale: timeoutScale,
+            load: load,
             results: FilePath(results),
             command: CommandLine.arguments
         )

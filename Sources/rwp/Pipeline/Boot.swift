@@ -72,7 +72,7 @@ extension Boot {
             machine: machine,
             image: image,
             initramfs: initramfs,
-            guestArguments: plan.skips.map { "--skip=\($0)" } + plan.patterns,
+            guestArguments: plan.load + plan.skips.map { "--skip=\($0)" } + plan.patterns,
             accelerator: plan.accelerator,
             timeoutScale: plan.timeoutScale,
             results: plan.results,

@@ -17,6 +17,8 @@ struct TestPipeline: Sendable {
         /// How many times the machine is booted.
         var rounds: Int
         var timeoutScale: Int
+        /// Options of the guest program about the stress scenarios.
+        var load: [String]
         /// The folder that each boot's folder of results is made in.
         var results: FilePath
         /// The command line, for the reports.

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// Arming and resolving while the entries change underneath (rules P1, P2, L1): what a race can lose, many rounds lose.
+enum RWPRace {
+    static let scenarios: [Scenario] = [
+        Scenario(
+            "rwp-race-migrate",
+            "pages that migrate meanwhile are all armed by arming, kept by mprotect(2), and disarmed by resolving",
+            rules: "P1 P2 L1 F3",
+            on: MemoryKind.all,
+            needs: Need.rwp + [.nodes(2), .root],
+            migrate
+        ),
+        waits("rwp-race-dontneed", "MADV_DONTNEED and WAKE", on: MemoryKind.all) { (protected) throws(Failure) in
+            try protected.memory.advise(protected.memory.range, MADV_DONTNEED)
+            try protected.uffd.wake(protected.memory.range)
+        },
+        waits("rwp-race-resolve", "resolving and MADV_DONTNEED", on: MemoryKind.all) { (protected) throws(Failure) in
+            try protected.resolve(0..<4)
+            try protected.memory.advise(protected.memory.range, MADV_DONTNEED)
+        },
+        waits("rwp-race-swap", "resolving and swap-out", on: RWPSwap.kinds, needs: [.swap]) {
+            (protected) throws(Failure) in
+            let pageout: Int32 = 21  // MADV_PAGEOUT, 5.4
+            try protected.resolve(0..<4)
+            try protected.memory.advise(protected.memory.range, pageout)
+        },
+        waits("rwp-race-unregister", "unregistering and registering", on: MemoryKind.all) {
+            (protected) throws(Failure) in
+            try protected.uffd.unregister(protected.memory.range)
+            try protected.uffd.register(protected.memory.range, .readWriteProtect)
+        },
+    ]
+
+    private static func migrate(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        let memory = protected.memory
+        try protected.showTrap()
+        // Whether the mover shall end, shall rest, and rests.
+        let state = Words(3)
+        let mover = try Thread { () throws(Failure) in
+            var node = 0
+            while state[0] == 0 {
+                state[2] = state[1]
+                if state[2] == 1 {
+                    sched_yield()
+                    continue
+                }
+                node = 1 - node
+                _ = try memory.tryMove(to: node)
+            }
+        }
+        // The kernel looks at huge entries without their lock, and takes one that is just being replaced for an empty
+        // one: what a race left behind is looked at when it is over.
+        let rests = context.kind.isHugetlb
+        let expect = { (accessed: [Int], when: String) throws(Failure) in
+            if rests { state[1] = 1 }
+            while state[2] != state[1] { sched_yield() }
+            try protected.expectAccessed(accessed, when)
+            state[1] = 0
+            while state[2] != state[1] { sched_yield() }
+        }
+        for _ in 0..<100 {
+            try protected.uffd.readWriteProtect(memory.range)
+            for protection in [PROT_READ, PROT_READ | PROT_WRITE] {
+                try memory.protect(memory.range, protection)
+                try expect([], "armed and mprotected while pages migrate")
+            }
+            try protected.resolve(0..<4)
+            try expect([0, 1, 2, 3], "resolved while pages migrate")
+        }
+        state[0] = 1
+        try mover.join()
+        memory.fill(seed: 2)
+        try protected.expectNoMessage("access of resolved pages")
+        try memory.check(seed: 2, "at the end")
+    }
+
+    /// Threads read the pages that are armed and `release`d again and again. Nobody reads a message: who goes to sleep
+    /// for a page that is not armed any more sleeps until the watchdog comes.
+    private static func waits(
+        _ name: StaticString,
+        _ what: StaticString,
+        on kinds: [MemoryKind],
+        needs: [Need] = [],
+        _ release: @escaping @Sendable (Protected) throws(Failure) -> Void
+    ) -> Scenario {
+        Scenario(name, what, rules: "P2 F1", on: kinds, needs: Need.rwp + needs) { (context) throws(Failure) in
+            let protected = try Protected(context, async: false)
+            let memory = protected.memory
+            try protected.showTrap()
+            let stop = Words(1)
+            var threads: [Thread] = []
+            for index in 0..<3 {
+                threads.append(
+                    try Thread { () throws(Failure) in
+                        var chunk = index
+                        while stop[0] == 0 {
+                            memory.load(memory.firstPage(chunk), offset: 8)
+                            chunk = (chunk + 1) % 4
+                        }
+                    }
+                )
+            }
+            for _ in 0..<(memory.chunkSize == basePageSize ? 100 : 25) {
+                try protected.uffd.readWriteProtect(memory.range)
+                try release(protected)
+            }
+            stop[0] = 1
+            for thread in threads { try thread.join() }
+            try protected.expectNoMessage("after all went on")
+        }
+    }
+}
