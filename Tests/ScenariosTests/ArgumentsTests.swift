@@ -21,6 +21,12 @@ import Userfaultfd
         #expect(arguments.repeats == 20 && arguments.timeoutScale == 3)
     }
 
+    @Test func loadHasALengthAndASeed() throws {
+        #expect(try Arguments([]).load.seconds == 0)
+        let load = try Arguments(["--stress", "60", "--seed=7"]).load
+        #expect(load.seconds == 60 && load.seed == 7)
+    }
+
     @Test func optionsKnowWhoTheyAreFor() throws {
         #expect(try Arguments(["--huge-pages", "8", "--swap-mb=0"]).initOption == "--swap-mb")
         #expect(try Arguments(["--swap-mb", "64"]).swapMegabytes == 64)

@@ -9,11 +9,23 @@ import Userfaultfd
         Scenario("api-handshake", "s") { (_) throws(Failure) in },
         Scenario("wp-fork", "s", on: [.anon, .hugetlb]) { (_) throws(Failure) in },
         Scenario("wp-fork-pinned", "s", on: [.anon, .hugetlbPrivate]) { (_) throws(Failure) in },
+        Scenario("stress-wp", "s", on: [.anon]) { (_) throws(Failure) in },
         Scenario("harness-pass", "s", traps: false) { (_) throws(Failure) in },
     ]
 
-    private func names(_ patterns: [String] = [], skips: [String] = [], harness: Bool = false) throws -> [String] {
-        let selection = try Selection(of: catalog, patterns: patterns, skips: skips, includesHarness: harness)
+    private func names(
+        _ patterns: [String] = [],
+        skips: [String] = [],
+        harness: Bool = false,
+        stress: Bool = false
+    ) throws -> [String] {
+        let selection = try Selection(
+            of: catalog,
+            patterns: patterns,
+            skips: skips,
+            includesHarness: harness,
+            includesStress: stress
+        )
         return selection.instances.map { $0.name }
     }
 
@@ -23,6 +35,7 @@ import Userfaultfd
         ]
         #expect(try names() == expected)
         #expect(try names(harness: true) == expected + ["harness-pass"])
+        #expect(try names(stress: true) == expected + ["stress-wp.anon"])
     }
 
     @Test func aScenariosNameIsAllOfItsKindsAndNothingElse() throws {
@@ -44,6 +57,12 @@ import Userfaultfd
         #expect(try names(["harness-*"]) == ["harness-pass"])
         #expect(try names(["*"]).contains("harness-pass") == false)
         #expect(throws: Failure.self) { try names(["*-pass"]) }
+    }
+
+    @Test func stressRunsOnlyWhenItIsAskedFor() throws {
+        #expect(try names(["stress-*"]) == ["stress-wp.anon"])
+        #expect(try names(["*.anon"]) == ["wp-fork.anon", "wp-fork-pinned.anon"])
+        #expect(try names(["*.anon"], stress: true).last == "stress-wp.anon")
     }
 
     @Test func skips() throws {

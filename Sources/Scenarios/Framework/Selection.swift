@@ -42,8 +42,8 @@ public struct Selection: Sendable {
     ///
     /// A pattern is a `Glob` of a scenario's name ("wp-fork" is all of its kinds) or an instance's ("*.hugetlb").
     /// Scenarios of the harness are taken only by patterns that begin with "harness-", unless `includesHarness`. A pattern
-    /// that matches nothing is a failure that tells the nearest name. Without patterns, the stress scenarios are taken
-    /// with `includesStress` alone.
+    /// that matches nothing is a failure that tells the nearest name. For stress scenarios, `includesStress` and "stress-"
+    /// do the same.
     public init(
         of catalog: [Scenario],
         patterns: [String] = [],
@@ -52,16 +52,17 @@ public struct Selection: Sendable {
         includesStress: Bool = false
     ) throws(Failure) {
         let all = Selection.expand(catalog)
-        let selectors = patterns.map { Selector($0, includesHarness) }
-        let excluders = skips.map { Selector($0, includesHarness) }
+        // What is not for every run stays out of patterns for everything, "*.anon" and its like, too.
+        let hidden =
+            (includesHarness ? [] : [Scenario.harnessPrefix]) + (includesStress ? [] : [Scenario.stressPrefix])
+        let selectors = patterns.map { Selector($0, hidden) }
+        let excluders = skips.map { Selector($0, hidden) }
+        let everything = Selector("*", hidden)
         for selector in selectors + excluders where !all.contains(where: { selector.takes($0) }) {
             throw Selection.unknown(selector.glob.pattern, all)
         }
         let wanted = all.filter { instance in
-            selectors.isEmpty
-                ? (includesHarness || !instance.scenario.isHarness)
-                    && (includesHarness || includesStress || !instance.scenario.isStress)
-                : selectors.contains { $0.takes(instance) }
+            selectors.isEmpty ? everything.takes(instance) : selectors.contains { $0.takes(instance) }
         }
         instances = wanted.filter { instance in !excluders.contains { $0.takes(instance) } }
         if instances.isEmpty { throw Failure("nothing to run: --skip leaves no scenario") }
@@ -94,18 +95,19 @@ public struct Selection: Sendable {
     }
 }
 
-/// A pattern, and whether it may take scenarios of the harness.
+/// A pattern, and the beginnings of names that it does not take, since it does not begin with them itself.
 private struct Selector {
     let glob: Glob
-    private let takesHarness: Bool
+    private let hidden: [String]
 
-    init(_ pattern: String, _ includesHarness: Bool) {
+    init(_ pattern: String, _ hidden: [String]) {
         glob = Glob(pattern)
-        takesHarness = includesHarness || pattern.begins(with: Scenario.harnessPrefix)
+        self.hidden = hidden.filter { !pattern.begins(with: $0) }
     }
 
     func takes(_ instance: Instance) -> Bool {
-        if instance.scenario.isHarness && !takesHarness { return false }
-        return glob.matches(instance.scenario.name.text) || glob.matches(instance.name)
+        let name = instance.scenario.name.text
+        if hidden.contains(where: { name.begins(with: $0) }) { return false }
+        return glob.matches(name) || glob.matches(instance.name)
     }
 }

@@ -18,7 +18,7 @@ struct TestPipeline: Sendable {
         var rounds: Int
         var timeoutScale: Int
         /// Options of the guest program about the stress scenarios.
-        var load: [String]
+        var load: [String] = []
         /// The folder that each boot's folder of results is made in.
         var results: FilePath
         /// The command line, for the reports.
