@@ -51,6 +51,7 @@ enum RWPGup {
             (memory, chunk) throws(Failure) in
             let page = memory.firstPage(chunk)
             try KernelAccess.direct.write(memory.address(page))
+            try expectDisarmed(memory, page)
             memory.fill(page..<(page + 1))
         },
         pair(
@@ -205,8 +206,14 @@ enum RWPGup {
         try fromAnotherProcess(memory, chunk, write: false)
     }
 
+    /// Looks at what GUP left before anybody touches the page: to do that would trap, and hide that GUP did not.
+    private static func expectDisarmed(_ memory: Memory, _ page: Int) throws(Failure) {
+        if try memory.entry(page).isUffd { throw Failure("GUP got at an armed page") }
+    }
+
     private static func remoteWrite(_ memory: Memory, _ chunk: Int) throws(Failure) {
         try fromAnotherProcess(memory, chunk, write: true)
+        try expectDisarmed(memory, memory.firstPage(chunk))
         let word = cuffd_load64(memory.address(memory.firstPage(chunk)) + 64)
         if word != 0x1122_3344_5566_7788 { throw Failure("process_vm_writev wrote \(hex(UInt(word)))") }
     }
