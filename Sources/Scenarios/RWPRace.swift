@@ -63,7 +63,7 @@ enum RWPRace {
             state[1] = 0
             while state[2] != state[1] { sched_yield() }
         }
-        for _ in 0..<100 {
+        for _ in 0..<(rests ? 4 : 100) {
             try protected.uffd.readWriteProtect(memory.range)
             for protection in [PROT_READ, PROT_READ | PROT_WRITE] {
                 try memory.protect(memory.range, protection)
