@@ -49,7 +49,7 @@ enum RWPScan {
         Scenario(
             "rwp-scan-swapped",
             "a swapped-out page is accessed exactly if it is not armed",
-            rules: "S1 S2 L1",
+            rules: "S1 S2 B2 L1",
             on: [.anon, .anonTHP, .shmemPrivate],
             needs: Need.rwp + [.swap],
             swapped
