@@ -141,14 +141,23 @@ private final class Region: Sendable {
             case 1: _ = try memory.tryMove(to: choices.below(2))
             case 2: _ = madvise(whole, Int(memory.range.length), collapse)
             case 3 where context.kind.isAnonymous: try? RWPKeeps.split(memory)
-            case 4: _ = madvise(UnsafeMutableRawPointer(bitPattern: range(unit).start), Int(memory.pageSize), cold)
-            case 5 where context.kind.isAnonymous: try memory.advise(range(unit), pageout)
+            case 4: try advise(unit, cold)
+            case 5 where context.kind.isAnonymous: try advise(unit, pageout)
             // Reclaim drops the mapping of a file's page, and the arm with it (L2): not while it is probed.
             case 5 where !context.kind.isHugetlb:
-                _ = try withLock(unit) { (_) throws(Failure) in try memory.advise(range(unit), pageout) }
+                _ = try withLock(unit) { (_) throws(Failure) in try advise(unit, pageout) }
             case 6: _ = try withLock(unit, fork)
             default: sched_yield()
             }
+        }
+    }
+
+    /// madvise(2) of a unit, which `remap` may just have moved away (ENOMEM); hugetlb takes no such advice (EINVAL).
+    private func advise(_ unit: Int, _ advice: Int32) throws(Failure) {
+        do throws(Failure) {
+            try memory.advise(range(unit), advice)
+        } catch {
+            if error.errno != .noMemory && !context.kind.isHugetlb { throw error }
         }
     }
 
