@@ -8,6 +8,9 @@ public enum KernelFlavour: String, Sendable, CaseIterable {
     case standard = "default"
     /// With KASAN, lockdep and every other slow check: `qemu-images/kernel/debug.config`.
     case debug
+    /// Without write protection of file memory, so that no marker can stand for an entry (rules S2 and B2):
+    /// `qemu-images/kernel/no-marker.config`.
+    case noMarker = "no-marker"
 }
 
 /// What a kernel's `.config` is to hold: fragments, where a later one wins.
@@ -26,8 +29,8 @@ public struct KernelConfiguration: Sendable, Hashable {
         requests = last.values.sorted { $0.symbol < $1.symbol }
     }
 
-    /// The project's configuration: common.config, ARCHITECTURE.config and, for the debug flavour, debug.config; then
-    /// what the user adds.
+    /// The project's configuration: common.config, ARCHITECTURE.config and the flavour's own; then what the user
+    /// adds.
     ///
     /// - Parameters:
     ///   - folder: The folder of the fragments, `qemu-images/kernel`.
@@ -42,7 +45,7 @@ public struct KernelConfiguration: Sendable, Hashable {
         settings: [String] = []
     ) throws(KconfigError) {
         var names = ["common.config", "\(architecture.name).config"]
-        if flavour == .debug { names.append("debug.config") }
+        if flavour != .standard { names.append("\(flavour.rawValue).config") }
         var fragments: [KconfigFragment] = []
         for path in names.map({ folder.appending($0) }) + files {
             fragments.append(try KconfigFragment(contentsOf: path))

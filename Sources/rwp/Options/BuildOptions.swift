@@ -7,7 +7,10 @@ import KernelLab
 struct BuildOptions: ParsableArguments {
     @Option(
         name: [.customLong("flavor"), .customLong("flavour")],
-        help: "Which checks the kernel is built with; debug has KASAN, lockdep and all others, and is slow."
+        help: """
+            How the kernel is built: debug has KASAN, lockdep and all other checks, and is slow; no-marker lacks \
+            PTE_MARKER_UFFD_WP.
+            """
     )
     var flavor = KernelFlavour.standard
 

@@ -105,6 +105,7 @@ import Testing
         #expect(values["ZRAM"] == "m")
         #expect(values["PANIC_ON_OOPS"] == "n")
         #expect((values["KASAN"] == "y") == (flavour == .debug))
+        #expect((values["PTE_MARKER_UFFD_WP"] == "n") == (flavour == .noMarker))
     }
 
     /// `qemu-images/kernel` of this package.
