@@ -13,4 +13,5 @@ public enum Catalog {
         + Move.scenarios
         + Event.scenarios
         + RWP.scenarios
+        + Benchmark.scenarios
 }

@@ -24,8 +24,8 @@ struct RWP: AsyncParsableCommand {
             """,
         subcommands: [
             TestCommand.self, ListCommand.self, ReportCommand.self, ShellCommand.self, BuildCommand.self,
-            KselftestCommand.self, PatchCommand.self, FetchCommand.self, SeriesCommand.self, MistakesCommand.self,
-            DoctorCommand.self,
+            KselftestCommand.self, BenchCommand.self, PatchCommand.self, FetchCommand.self, SeriesCommand.self,
+            MistakesCommand.self, DoctorCommand.self,
         ],
         defaultSubcommand: TestCommand.self
     )

@@ -11,6 +11,7 @@ import Userfaultfd
         Scenario("wp-fork-pinned", "s", on: [.anon, .hugetlbPrivate]) { (_) throws(Failure) in },
         Scenario("stress-wp", "s", on: [.anon]) { (_) throws(Failure) in },
         Scenario("harness-pass", "s", traps: false) { (_) throws(Failure) in },
+        Scenario("bench-wp", "s", on: [.anon], traps: false) { (_) throws(Failure) in },
     ]
 
     private func names(
@@ -51,6 +52,11 @@ import Userfaultfd
                 "wp-fork.anon", "wp-fork-pinned.anon", "wp-fork-pinned.hugetlb-private",
             ]
         )
+    }
+
+    @Test func benchmarksRunOnlyWhenTheyAreNamed() throws {
+        #expect(try names(["bench-*"]) == ["bench-wp.anon"])
+        #expect(try !names(["*.anon"]).contains("bench-wp.anon"))
     }
 
     @Test func theHarnessRunsOnlyWhenItIsNamed() throws {

@@ -16,6 +16,7 @@ import Testing
         ["kselftest", "--", "-f"],
         ["kselftest", "mm:cow", "--series", "none", "--against", "stock"],
         ["kselftest", "mm:cow", "--timeout-scale", "0"],
+        ["bench", "wp-fork"], ["bench", "--repeat", "0"], ["bench", "--series", "none", "--against", "stock"],
         ["build", "--set", "KSM"], ["build", "--flavor", "fast"], ["list", "--names", "--json"], ["fetch", "v7.2"],
     ])
     func usageErrorsExitTwoAndGoToStandardError(arguments: [String]) throws {
@@ -35,6 +36,7 @@ import Testing
 
     @Test(arguments: [
         "test", "build", "patch", "fetch", "list", "shell", "series", "mistakes", "report", "doctor", "kselftest",
+        "bench",
     ])
     func helpHasExamples(command: String) throws {
         let result = try Rwp.run([command, "--help"])

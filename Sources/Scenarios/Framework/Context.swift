@@ -44,6 +44,11 @@ public final class Context: Sendable {
         report(text)
     }
 
+    /// A benchmark's figure: `# figure: NAME VALUE UNIT` in the report.
+    public func figure(_ name: String, _ value: Int, _ unit: String) {
+        report("figure: \(name) \(value) \(unit)")
+    }
+
     /// Fails the scenario with `message` unless the condition holds.
     public func expect(
         _ condition: Bool,

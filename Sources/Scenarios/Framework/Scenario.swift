@@ -55,6 +55,9 @@ public struct Scenario: Sendable {
     public var isStress: Bool { name.text.begins(with: Scenario.stressPrefix) }
 
     static let stressPrefix = "stress-"
+
+    /// What the names of benchmarks begin with. They print figures and assert no times, and run only when named.
+    static let benchPrefix = "bench-"
 }
 
 /// What a scenario needs beyond a kernel with userfaultfd.

@@ -43,7 +43,7 @@ public struct Selection: Sendable {
     /// A pattern is a `Glob` of a scenario's name ("wp-fork" is all of its kinds) or an instance's ("*.hugetlb").
     /// Scenarios of the harness are taken only by patterns that begin with "harness-", unless `includesHarness`. A pattern
     /// that matches nothing is a failure that tells the nearest name. For stress scenarios, `includesStress` and "stress-"
-    /// do the same.
+    /// do the same; benchmarks are taken by "bench-" alone.
     public init(
         of catalog: [Scenario],
         patterns: [String] = [],
@@ -55,6 +55,7 @@ public struct Selection: Sendable {
         // What is not for every run stays out of patterns for everything, "*.anon" and its like, too.
         let hidden =
             (includesHarness ? [] : [Scenario.harnessPrefix]) + (includesStress ? [] : [Scenario.stressPrefix])
+            + [Scenario.benchPrefix]
         let selectors = patterns.map { Selector($0, hidden) }
         let excluders = skips.map { Selector($0, hidden) }
         let everything = Selector("*", hidden)
