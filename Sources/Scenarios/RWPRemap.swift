@@ -23,6 +23,14 @@ enum RWPRemap {
             event
         ),
         Scenario(
+            "rwp-mremap-neighbour",
+            "a VMA that is moved beside a registered one loses its own registration and not the neighbour's",
+            rules: "L4 L6 F1",
+            on: MemoryKind.all,
+            needs: Need.rwp,
+            neighbour
+        ),
+        Scenario(
             "rwp-mremap-swapped",
             "swapped-out pages follow the same rule",
             rules: "L4 L1",
@@ -97,6 +105,28 @@ enum RWPRemap {
         }
         let flags = try AddressSpace.flags(at: moved.range.start)
         try context.expect(!flags.contains { $0.isSame(as: "ur") }, "the destination is registered")
+    }
+
+    /// The second half goes away, is registered there, and comes back to where it can merge with the first.
+    private static func neighbour(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        let (uffd, memory) = (protected.uffd, protected.memory)
+        let half = memory.chunks(2..<4)
+        let away = AddressRange(start: try memory.destination(), length: half.length)
+        try protected.showTrap()
+        try half.move(to: away.start)
+        try uffd.register(away, .readWriteProtect)
+        try uffd.readWriteProtect(away)
+        try protected.arm(0..<2)
+        try away.move(to: half.start)
+        try context.step("arm the neighbour") { () throws(Failure) in try protected.arm(0..<2) }
+        for chunk in 0..<2 { try protected.expectTrap(chunk, .write(3), offset: 100) }
+        for chunk in 2..<4 { protected.loadAll(chunk) }
+        try protected.expectNoMessage("access of what was moved")
+        try context.expectErrno(.noEntry, "arm what was moved") { () throws(Failure) in
+            try uffd.readWriteProtect(half)
+        }
+        try memory.check("at the end")
     }
 
     private static func event(_ context: Context) throws(Failure) {
