@@ -2,16 +2,16 @@
 
 import SystemPackage
 
-/// What can be wrong with a TOML file that describes a machine, kernel variants or rules.
+/// What can be wrong with a TOML file that describes a machine, kernel variants, rules or expected failures.
 public enum DescriptionError: LabError, Hashable {
     /// The file cannot be read.
     case unreadable(file: FilePath, reason: String)
     /// It is not TOML.
     case syntax(file: FilePath, line: Int, reason: String)
-    /// A key that no such file has; `nearest` is the known key that may have been meant.
-    case unknownKey(file: FilePath, line: Int, key: String, nearest: String?)
+    /// A key that no such file has; `nearest` is the known key that may have been meant, `guide` explains the keys.
+    case unknownKey(file: FilePath, line: Int, key: String, nearest: String?, guide: String = "qemu-images/README.md")
     /// A key that every such file needs; `line` is where its table begins.
-    case missingKey(file: FilePath, line: Int, key: String)
+    case missingKey(file: FilePath, line: Int, key: String, guide: String = "qemu-images/README.md")
     /// A value of the wrong type.
     case wrongType(file: FilePath, line: Int, key: String, expected: String)
     /// A value that cannot be; `reason` follows the key's name.
@@ -27,11 +27,11 @@ public enum DescriptionError: LabError, Hashable {
             return "\(file): cannot read it: \(reason)"
         case .syntax(let file, let line, let reason):
             return "\(file):\(line): not TOML: \(reason)"
-        case .unknownKey(let file, let line, let key, let nearest):
-            let hint = nearest.map { "did you mean “\($0)”?" } ?? "qemu-images/README.md lists the keys"
+        case .unknownKey(let file, let line, let key, let nearest, let guide):
+            let hint = nearest.map { "did you mean “\($0)”?" } ?? "\(guide) lists the keys"
             return "\(file):\(line): unknown key “\(key)”; \(hint)"
-        case .missingKey(let file, let line, let key):
-            return "\(file):\(line): the key “\(key)” is missing; qemu-images/README.md says what it means"
+        case .missingKey(let file, let line, let key, let guide):
+            return "\(file):\(line): the key “\(key)” is missing; \(guide) says what it means"
         case .wrongType(let file, let line, let key, let expected):
             return "\(file):\(line): the value of “\(key)” must be \(expected)"
         case .badValue(let file, let line, let key, let reason):

@@ -9,11 +9,14 @@ struct TOMLDocument {
     private let file: FilePath
     private let text: String
     private let locator: TOMLKeyLocator
+    /// The document of ours that explains the keys.
+    private let guide: String
 
     /// Reads the file.
     ///
     /// - Throws: `DescriptionError.unreadable`.
-    init(path: FilePath) throws(DescriptionError) {
+    init(path: FilePath, guide: String = "qemu-images/README.md") throws(DescriptionError) {
+        self.guide = guide
         do {
             text = try String(contentsOfFile: path.string, encoding: .utf8)
         } catch {
@@ -53,9 +56,9 @@ struct TOMLDocument {
     private func located(_ flaw: TOMLShape.Flaw) -> DescriptionError {
         switch flaw {
         case .unknownKey(let key, let nearest):
-            .unknownKey(file: file, line: locator.line(of: key), key: key, nearest: nearest)
+            .unknownKey(file: file, line: locator.line(of: key), key: key, nearest: nearest, guide: guide)
         case .missingKey(let key):
-            .missingKey(file: file, line: locator.line(of: key), key: key)
+            .missingKey(file: file, line: locator.line(of: key), key: key, guide: guide)
         case .wrongType(let key, let expected):
             .wrongType(file: file, line: locator.line(of: key), key: key, expected: expected)
         }

@@ -64,7 +64,7 @@ struct KTAPLevel: Sendable {
         return true
     }
 
-    /// The counts of `Totals: pass:A fail:B skip:C`, in the order of `Verdict.allCases`.
+    /// The counts of `Totals: pass:A fail:B skip:C`, in the order of `Verdict.ofGuest`.
     static func totals(_ text: String) -> [Int]? {
         guard let value = text.value(after: "Totals: ") else { return nil }
         let pairs = value.split(separator: " ").map { $0.split(separator: ":") }

@@ -34,6 +34,8 @@ public struct ScenarioResult: Sendable, Hashable, Codable {
     public var traps: Int?
     /// Every check that did not hold.
     public var failures: [Failure]
+    /// What is known to be different on this kernel, so that it must fail; nil where it must pass.
+    public var difference: KnownDifference?
     /// The subtests of a nested result, in order.
     public var subtests: [ScenarioResult]
 
@@ -137,9 +139,12 @@ public struct SuiteResult: Sendable, Hashable, Codable {
     }
 
     /// Why scenarios were skipped: each reason and how many had it, the most frequent one first.
-    public var skipReasons: [(reason: String, count: Int)] {
-        let skipped = scenarios.filter { $0.verdict == .skipped }
-        let counts = Dictionary(grouping: skipped) { $0.reason ?? "no reason given" }.mapValues(\.count)
+    public var skipReasons: [(reason: String, count: Int)] { reasons(for: .skipped) }
+
+    /// Why scenarios have a verdict: each reason and how many had it, the most frequent one first.
+    public func reasons(for verdict: Verdict) -> [(reason: String, count: Int)] {
+        let concerned = scenarios.filter { $0.verdict == verdict }
+        let counts = Dictionary(grouping: concerned) { $0.reason ?? "no reason given" }.mapValues(\.count)
         return counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
     }
 }

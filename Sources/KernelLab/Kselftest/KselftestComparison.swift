@@ -19,7 +19,7 @@ public struct KselftestComparison: Sendable, Hashable {
         private func rank(_ verdict: Verdict?) -> Int {
             switch verdict {
             case nil, .failed: 0
-            case .skipped: 1
+            case .skipped, .expected: 1
             case .passed: 2
             }
         }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-import Glibc
-
 /// What the scenarios made of a kernel with a mistake in it.
 public enum MistakeVerdict: Sendable, Hashable, Codable {
     /// They noticed; `failed` of the `ran` results that matter failed, the first of them `example`.
@@ -26,14 +24,16 @@ public enum MistakeVerdict: Sendable, Hashable, Codable {
     /// Judges the results of a run against what the mistake says.
     public init(of suite: SuiteResult, end: MachineEnd, for mistake: Mistake) {
         let ran = suite.scenarios.filter { $0.verdict != .skipped }
-        if end != .finished, let died = suite.running, mistake.patterns.contains(where: { Self.matches(died, $0) }) {
+        if end != .finished, let died = suite.running,
+            mistake.patterns.contains(where: { ResultPattern.matches(died, $0) })
+        {
             self = .killed(during: died)
             return
         }
         var survivors: [String] = []
         var (failed, judged): (Set<String>, Set<String>) = ([], [])
         for pattern in mistake.patterns {
-            let concerned = ran.filter { Self.matches($0.name, pattern) }
+            let concerned = ran.filter { ResultPattern.matches($0.name, pattern) }
             guard !concerned.isEmpty else {
                 self = .notRun(pattern: pattern)
                 return
@@ -43,7 +43,7 @@ public enum MistakeVerdict: Sendable, Hashable, Codable {
             judged.formUnion(concerned.map(\.name))
             if mistake.failsEvery.contains(pattern) {
                 survivors += concerned.filter { result in
-                    result.verdict == .passed && !mistake.spares.contains { Self.matches(result.name, $0) }
+                    result.verdict == .passed && !mistake.spares.contains { ResultPattern.matches(result.name, $0) }
                 }.map(\.name)
             } else if failures.isEmpty {
                 survivors.append(pattern)
@@ -54,11 +54,5 @@ public enum MistakeVerdict: Sendable, Hashable, Codable {
             survivors.isEmpty
             ? .noticed(failed: failed.count, ran: judged.count, example: example)
             : .unnoticed(passed: survivors)
-    }
-
-    /// As the guest program selects: a pattern is of whole names, or of names without the memory kind (fnmatch(3)).
-    static func matches(_ name: String, _ pattern: String) -> Bool {
-        let point = ScenarioResult(number: 0, name: name, verdict: .passed).point
-        return fnmatch(pattern, name, 0) == 0 || fnmatch(pattern, point, 0) == 0
     }
 }

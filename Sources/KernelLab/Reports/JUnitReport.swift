@@ -172,6 +172,7 @@ private struct Case: JUnitElement {
         switch scenario.verdict {
         case .passed: break
         case .skipped: skipped = Skip(message: (scenario.reason ?? "").visible)
+        case .expected: skipped = Skip(message: "failed as expected: \(scenario.reason ?? "")".visible)
         case .failed:
             let checks = scenario.failures.map { "\($0.location): \($0.message)" }
             let text = checks.isEmpty ? scenario.reason ?? "" : checks.joined(separator: "\n")

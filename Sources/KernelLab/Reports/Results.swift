@@ -35,9 +35,9 @@ public struct ResultsContext: Sendable, Hashable, Codable {
 /// - `end`: how the machine ended, an object with one key: `finished`, `panicked`, `hung`, `endedEarly`, `qemuDied`.
 /// - `lastConsoleLines`: the end of `console.log`.
 /// - `suite`: `planned`, `isComplete`, `bailOut`, `running`, `diagnostics`, `protocolErrors` (`kind`, `line`, `message`) and
-///   `scenarios`, each with `number`, `name`, `verdict` (`passed`, `failed`, `skipped`), `reason`, `diagnostics`,
-///   `durationMilliseconds`, `rules`, `traps`, `failures` (`location`, `message`) and `subtests`. Keys without a value
-///   are absent.
+///   `scenarios`, each with `number`, `name`, `verdict` (`passed`, `failed`, `skipped`, `expected`), `reason`,
+///   `diagnostics`, `durationMilliseconds`, `rules`, `traps`, `failures` (`location`, `message`), `difference` (`rule`,
+///   `what`, `since`: why it must fail on this kernel) and `subtests`. Keys without a value are absent.
 public struct Results: Sendable, Hashable, Codable {
     /// The version of the layout of `results.json` that this code writes and reads.
     public static let schemaVersion = 1

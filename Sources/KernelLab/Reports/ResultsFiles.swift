@@ -13,7 +13,7 @@ extension Results {
         static let json = "results.json"
     }
 
-    /// Writes the folder: `ktap.txt` and `console.log` as they came, `junit.xml`, `index.html`, and `results.json` last, so that
+    /// Writes the folder: `ktap.txt` as it came, with a directive where a failure was expected, `console.log`, `junit.xml`, `index.html`, and `results.json` last, so that
     /// a folder with one is whole. Then points `latest` beside it to it.
     ///
     /// The machine may have run in the folder; then its streams are there already.
@@ -27,7 +27,7 @@ extension Results {
         }
         if let streams {
             try Self.copy(streams.console, to: folder.appending(File.console))
-            try Self.copy(streams.ktap, to: folder.appending(File.ktap))
+            try copyKTAP(streams.ktap, to: folder.appending(File.ktap))
         }
         try ResultsFolder.write(JUnitReport(self).data(), to: folder.appending(File.junit))
         try ResultsFolder.write(HTMLReport(self).data(), to: folder.appending(File.page))
@@ -84,6 +84,19 @@ extension Results {
             return "“\(path(context))” has a value that cannot be"
         default: return "it is not JSON"
         }
+    }
+
+    private func copyKTAP(_ source: FilePath, to target: FilePath) throws(ResultsError) {
+        guard suite.scenarios.contains(where: { $0.difference != nil }) else {
+            return try Self.copy(source, to: target)
+        }
+        let text: String
+        do {
+            text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: source.string)), as: UTF8.self)
+        } catch {
+            throw .unreadable(file: source, error: error.errno)
+        }
+        try ResultsFolder.write(Data(suite.annotating(text).utf8), to: target)
     }
 
     private static func copy(_ source: FilePath, to target: FilePath) throws(ResultsError) {

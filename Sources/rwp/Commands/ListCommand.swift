@@ -20,6 +20,7 @@ struct ListCommand: AsyncParsableCommand {
               rwp list --names          names alone, one a line, for scripts
               rwp list --json | jq .    everything, for programs
               rwp list --rules          the contract's rules, with their patches and scenarios
+              rwp list --expected v7.3  what is known to fail on that kernel, and why
             """
     )
 
@@ -35,7 +36,15 @@ struct ListCommand: AsyncParsableCommand {
     @Flag(help: "List the contract's rules: the patches that implement each, and the scenarios that cover it.")
     var rules = false
 
-    @Flag(help: "With --rules: as Markdown, for docs/rules.md.")
+    @Option(
+        help: ArgumentHelp(
+            "List what is known to fail on a base without a series: a name under kernel-patches/expected.",
+            valueName: "base"
+        )
+    )
+    var expected: String?
+
+    @Flag(help: "With --rules or --expected: as Markdown, for docs/.")
     var markdown = false
 
     @Flag(help: "Show those that test the harness itself, too.")
@@ -44,13 +53,16 @@ struct ListCommand: AsyncParsableCommand {
     @OptionGroup var screen: ScreenOptions
 
     func validate() throws {
-        let forms = [("--names", names), ("--json", json), ("--rules", rules)].filter(\.1).map(\.0)
+        let forms = [("--names", names), ("--json", json), ("--rules", rules), ("--expected", expected != nil)]
+            .filter(\.1).map(\.0)
         if forms.count > 1 {
             throw CommandLineError.contradiction(forms[0], forms[1], wayOut: "keep the one that you mean")
         }
-        if markdown, !rules { throw CommandLineError.needs("--rules", option: "--markdown") }
-        if rules, !patterns.isEmpty {
-            throw CommandLineError.contradiction("--rules", patterns[0], wayOut: "the table is of all scenarios")
+        if markdown, !rules, expected == nil {
+            throw CommandLineError.needs("--rules or --expected BASE", option: "--markdown")
+        }
+        if rules || expected != nil, !patterns.isEmpty {
+            throw CommandLineError.contradiction(forms[0], patterns[0], wayOut: "the table is of all scenarios")
         }
     }
 
@@ -69,6 +81,12 @@ struct ListCommand: AsyncParsableCommand {
             Output.standardOutput.write(markdown ? table.markdown : Self.table(table))
             table.problems.forEach { Output.standardError.line("rwp: \($0)") }
             if !table.problems.isEmpty { throw ExitCode(ExitStatus.scenarioFailed.rawValue) }
+        } else if let expected {
+            let expectations = try Lab(root: root, events: .discarding).expectations(named: expected, of: catalog)
+            Output.standardOutput.write(
+                markdown
+                    ? expectations.markdown(name: expected) : Self.table(expectations)
+            )
         } else if names {
             catalog.entries.forEach { Output.standardOutput.line($0.name) }
         } else if json {
@@ -102,6 +120,18 @@ struct ListCommand: AsyncParsableCommand {
             ]
         }
         return table.string(for: rules.rows, style: Style.simple) ?? ""
+    }
+
+    private static func table(_ expectations: Expectations) -> String {
+        let table = TextTable<Expectations.Entry> { entry in
+            [
+                Column(title: "RULE", value: entry.rule),
+                Column(title: "SINCE", value: entry.since),
+                Column(title: "WHAT THE KERNEL DOES", value: entry.what),
+                Column(title: "WHAT FAILS", value: entry.results.joined(separator: " ")),
+            ]
+        }
+        return TableText.standardOutput.text(table, of: expectations.entries)
     }
 
     private static func kinds(_ kinds: [String]) -> String {

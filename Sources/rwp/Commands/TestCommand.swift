@@ -20,6 +20,7 @@ struct TestCommand: AsyncParsableCommand {
               rwp test                                    everything
               rwp test 'wp-*' 'missing-*'                 some subjects
               rwp test --series none                      the unpatched kernel
+              rwp test --base v7.3 --series none          mainline, where known failures are expected
               rwp test --tree ~/linux --series none       a tree of yours, as it is
               rwp test --kernel bzImage --modules ./mods  a kernel that is built already
               rwp test --flavor debug --timeout-scale 4   under KASAN and lockdep
@@ -62,6 +63,17 @@ struct TestCommand: AsyncParsableCommand {
         completion: .directory
     )
     var results = "results"
+
+    @Option(
+        name: .customLong("expect"),
+        help: ArgumentHelp(
+            "What is known to fail on this kernel, a TOML file, or 'none'.",
+            discussion: "Without it: kernel-patches/expected/BASE.toml, where --series is none and there is one.",
+            valueName: "file|none"
+        ),
+        completion: .file(extensions: ["toml"])
+    )
+    var expected: String?
 
     @OptionGroup var screen: ScreenOptions
 
@@ -107,6 +119,7 @@ struct TestCommand: AsyncParsableCommand {
     private func plan(_ lab: Lab) throws -> TestPipeline.Plan {
         TestPipeline.Plan(
             kernel: try lab.kernelPlan(kernel),
+            expectations: try lab.expectationPlan(expected, kernel: kernel),
             machine: machine.machine,
             accelerator: machine.accel,
             patterns: patterns,

@@ -18,6 +18,8 @@ struct Boot: Sendable {
     var results: FilePath
     /// What was tested, for the reports.
     var context: ResultsContext
+    /// What is known to fail.
+    var expectations: Expectations?
     /// Makes of what the guest reported what the results are to hold.
     var reading: @Sendable (SuiteResult) -> SuiteResult = { $0 }
 
@@ -31,7 +33,7 @@ struct Boot: Sendable {
             guestArguments: (timeoutScale > 1 ? ["--timeout-scale=\(timeoutScale)"] : []) + guestArguments,
             accelerator: accelerator,
             workDirectory: folder,
-            events: lab.events,
+            events: expectations?.judging(lab.events) ?? lab.events,
             timeScale: Double(timeoutScale)
         )
         var run: MachineRun
@@ -42,6 +44,7 @@ struct Boot: Sendable {
             throw error
         }
         run.suite = reading(run.suite)
+        if let expectations { run.suite = expectations.judging(run.suite) }
         lab.events.send(.started(.report, detail: ""))
         let results = Results(run: run, context: context)
         try results.write(to: folder)
@@ -65,6 +68,7 @@ extension Boot {
         machine: MachineDescription,
         image: KernelImage,
         initramfs: FilePath,
+        expectations: Expectations? = nil,
         context: ResultsContext
     ) {
         self.init(
@@ -76,7 +80,8 @@ extension Boot {
             accelerator: plan.accelerator,
             timeoutScale: plan.timeoutScale,
             results: plan.results,
-            context: context
+            context: context,
+            expectations: expectations
         )
     }
 }

@@ -19,6 +19,11 @@ struct ScenarioCatalog: Sendable, Equatable {
     /// How many results they have: one for each memory kind.
     var resultCount: Int { entries.reduce(0) { $0 + max($1.kinds.count, 1) } }
 
+    /// The name of each of them.
+    var resultNames: [String] {
+        entries.flatMap { entry in entry.kinds.isEmpty ? [entry.name] : entry.kinds.map { "\(entry.name).\($0)" } }
+    }
+
     /// Asks the program for the scenarios that the patterns select.
     ///
     /// - Parameter hidden: Also those that test the harness itself.

@@ -9,6 +9,8 @@ struct TestPipeline: Sendable {
     /// What is asked for.
     struct Plan: Sendable {
         var kernel: KernelPlan
+        /// What is known to fail; nil for a kernel on which nothing may.
+        var expectations: ExpectationPlan?
         /// The name or the file of the machine.
         var machine: String
         var accelerator: AcceleratorChoice
@@ -24,7 +26,7 @@ struct TestPipeline: Sendable {
         /// The command line, for the reports.
         var command: [String]
 
-        var namesScenarios: Bool { !patterns.isEmpty || !skips.isEmpty }
+        var namesScenarios: Bool { !patterns.isEmpty || !skips.isEmpty || expectations != nil }
     }
 
     var lab: Lab
@@ -35,13 +37,14 @@ struct TestPipeline: Sendable {
     /// What can be said against the plan is said before the kernel is built: the machine, the names of scenarios.
     func run() async throws -> [TestRound] {
         let machine = try lab.machine(plan.machine)
-        let (image, program) = try await imageAndProgram()
+        let (image, program, expectations) = try await imageAndProgram()
         let boot = Boot(
             lab: lab,
             plan: plan,
             machine: machine,
             image: image,
             initramfs: try await lab.initramfs(program, for: image, on: machine).path,
+            expectations: expectations,
             context: ResultsContext(
                 base: plan.kernel.base,
                 series: plan.kernel.series,
@@ -59,19 +62,24 @@ struct TestPipeline: Sendable {
 
     /// The kernel and the guest program, made side by side.
     ///
-    /// A kernel is not compiled before the guest program has said that it knows the scenarios that were named.
-    private func imageAndProgram() async throws -> (KernelImage, FilePath) {
+    /// A kernel is not compiled before the guest program has said that it knows the scenarios that were named, on the
+    /// command line and in the file of what is expected to fail.
+    private func imageAndProgram() async throws -> (KernelImage, FilePath, Expectations?) {
         guard plan.namesScenarios else {
-            return try await sideBySide({ try await lab.image(plan.kernel) }, { try await lab.guestProgram() })
+            let (image, program) = try await sideBySide(
+                { try await lab.image(plan.kernel) },
+                { try await lab.guestProgram() }
+            )
+            return (image, program, nil)
         }
-        let (tree, program) = try await sideBySide(
+        let (tree, (program, expectations)) = try await sideBySide(
             { try await lab.tree(for: plan.kernel) },
             {
                 let program = try await lab.guestProgram()
                 _ = try await ScenarioCatalog.of(program, patterns: plan.patterns, skips: plan.skips)
-                return program
+                return (program, try await lab.expectations(plan.expectations, of: program))
             }
         )
-        return (try await lab.image(plan.kernel, from: tree), program)
+        return (try await lab.image(plan.kernel, from: tree), program, expectations)
     }
 }

@@ -116,6 +116,7 @@ struct LiveView: Sendable {
         case .passed: Span(ink.passed, { $0.green($1) })
         case .failed: Span(ink.failed, { $0.red($1) })
         case .skipped: Span(ink.skipped, { $0.yellow($1) })
+        case .expected: Span(ink.failed, { $0.dim($1) })
         }
     }
 
@@ -123,6 +124,7 @@ struct LiveView: Sendable {
         var spans: [Span] = []
         if tally.passed > 0 { spans.append(Span(" \(tally.passed) passed", { $0.green($1) })) }
         if tally.failed > 0 { spans.append(Span(" \(tally.failed) failed", { $0.red($1) })) }
+        if tally.expected > 0 { spans.append(Span(" \(tally.expected) failed as expected", { $0.dim($1) })) }
         if tally.skipped > 0 { spans.append(Span(" \(tally.skipped) skipped", { $0.yellow($1) })) }
         return spans
     }

@@ -115,10 +115,11 @@ private struct Gathered {
 
     /// "ok    wp-sync: 6 passed, 1 skipped (no huge pages)".
     var line: String {
-        let verdict = tally.failed > 0 ? "FAIL" : tally.passed > 0 ? "ok" : "skip"
+        let verdict = tally.failed > 0 ? "FAIL" : tally.passed + tally.expected > 0 ? "ok" : "skip"
         var counts: [String] = []
         if tally.passed > 0 { counts.append("\(tally.passed) passed") }
         if tally.failed > 0 { counts.append("\(tally.failed) failed") }
+        if tally.expected > 0 { counts.append("\(tally.expected) failed as expected") }
         if tally.skipped > 0 {
             counts.append("\(tally.skipped) skipped" + (reasons.isEmpty ? "" : " (\(reasons.joined(separator: "; ")))"))
         }

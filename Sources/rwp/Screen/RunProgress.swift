@@ -104,17 +104,19 @@ struct RunProgress: Sendable {
 
 /// Results by subject and scenario, in the order in which they came.
 struct ResultTree: Sendable {
-    /// How many passed, failed and were skipped.
+    /// How many passed, failed, were skipped, and failed as expected.
     struct Tally: Sendable, Equatable {
         var passed = 0
         var failed = 0
         var skipped = 0
+        var expected = 0
 
         mutating func count(_ verdict: Verdict) {
             switch verdict {
             case .passed: passed += 1
             case .failed: failed += 1
             case .skipped: skipped += 1
+            case .expected: expected += 1
             }
         }
     }

@@ -8,6 +8,8 @@ struct Summary: Sendable {
     static let limit = 20
     /// More reasons for skips than this are left to the reports.
     static let reasonLimit = 3
+    /// More differences from the contract than these are left to the reports.
+    static let differenceLimit = 12
 
     var rounds: [TestRound]
     /// How long all of it took; nil for results of an earlier run.
@@ -22,7 +24,7 @@ struct Summary: Sendable {
         if !failures.isEmpty { lines.append("") }
         for round in rounds where !round.results.troubles.isEmpty { lines += troubleLines(round.results, ink: ink) }
         lines.append(counts(ink))
-        if let round = rounds.first { lines += skipLines(round.results.suite) }
+        if let round = rounds.first { lines += differenceLines(round.results.suite) + skipLines(round.results.suite) }
         if let round = rounds.first, rounds.count == 1 { lines.append(machineLine(round.results)) }
         for round in rounds.prefix(Self.limit) { lines.append("results  \(round.folder)") }
         if let command = again.line(for: failures.map(\.name)) { lines.append("again    \(command)") }
@@ -36,11 +38,20 @@ struct Summary: Sendable {
         let parts = [
             tally.passed > 0 ? ink.bold(ink.green(passed)) : passed,
             tally.failed > 0 ? ink.bold(ink.red(failed)) : failed,
+            tally.expected > 0 ? "\(tally.expected) failed as expected" : nil,
             "\(tally.skipped) skipped",
-        ]
+        ].compactMap { $0 }
         let isWhole = rounds.allSatisfy(\.results.suite.isComplete)
         return parts.joined(separator: ", ") + (rounds.count > 1 ? " in \(rounds.count) boots" : "")
             + (elapsed.map { ", \($0.spoken)" } ?? "") + (isWhole ? "" : ink.red(" (not all of it ran)"))
+    }
+
+    /// What is known to be different on this kernel, and showed.
+    private func differenceLines(_ suite: SuiteResult) -> [String] {
+        let reasons = suite.reasons(for: .expected)
+        let rest = reasons.dropFirst(Self.differenceLimit).reduce(0) { $0 + $1.count }
+        return reasons.prefix(Self.differenceLimit).map { "expected \($0.count): \($0.reason.printable)" }
+            + (rest > 0 ? ["expected \(rest) for other reasons"] : [])
     }
 
     /// Why scenarios were skipped, which is the same in each boot.
