@@ -10,5 +10,5 @@ enum RWP {
         + RWPToggle.scenarios + RWPTHP.scenarios + RWPBesideWP.scenarios
         + RWPKeeps.scenarios + RWPMosaic.scenarios + RWPMessages.scenarios
         + RWPModes.scenarios + RWPMoves.scenarios + RWPForkMore.scenarios + RWPNuma.scenarios
-        + RWPRace.scenarios + RWPFuzz.scenarios + RWPStress.scenarios
+        + RWPRace.scenarios + RWPFuzz.scenarios + RWPKvm.scenarios + RWPEvict.scenarios + RWPStress.scenarios
 }

@@ -11,6 +11,7 @@
 #include "cuffd_uapi.h"
 #include "cuffd_pagemap.h"
 #include "cuffd_gup_test.h"
+#include "cuffd_kvm.h"
 #include "cuffd_memory.h"
 #include "cuffd_process.h"
 #include "cuffd_init.h"

@@ -65,6 +65,7 @@ public struct Requirements: Sendable {
         case .nodes(let wanted):
             let nodes = Requirements.nodes
             return nodes >= wanted ? nil : "needs \(wanted) NUMA nodes with memory, here: \(nodes)"
+        case .kvm: return KVM.reasonUnusable
         case .root: return geteuid() == 0 ? nil : "needs root"
         case .ownMachine: return isOwnMachine ? nil : "breaks or changes the machine: runs as PID 1 of a VM only"
         }

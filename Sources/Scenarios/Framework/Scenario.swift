@@ -78,6 +78,8 @@ public enum Need: Sendable {
     case cpus(Int)
     /// So many NUMA nodes with memory.
     case nodes(Int)
+    /// KVM, and a CPU that it can run virtual ones on.
+    case kvm
     /// Capabilities of root.
     case root
     /// A machine of the suite's own: it changes the whole machine in ways that people would mind.
@@ -94,6 +96,7 @@ public enum Need: Sendable {
         case .swap: "swap"
         case .cpus(let count): "\(count) CPUs"
         case .nodes(let count): "\(count) NUMA nodes"
+        case .kvm: "KVM"
         case .root: "root"
         case .ownMachine: "a machine of its own"
         }
