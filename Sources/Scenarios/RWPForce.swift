@@ -31,6 +31,14 @@ enum RWPForce {
             forceOnNone
         ),
         Scenario(
+            "rwp-gup-force-shared",
+            "a forced write to an armed page that is shared with a child or the file copies it, armed still",
+            rules: "F5 F3 L3",
+            on: [.anon, .anonTHP, .shmemPrivate, .hugetlbPrivate],
+            needs: Need.rwp,
+            forceOnShared
+        ),
+        Scenario(
             "rwp-gup-pinned-arm",
             "a page that is pinned for long can be armed, and traps",
             rules: "P1 F5",
@@ -104,6 +112,42 @@ enum RWPForce {
         try protected.expectTrap(2, .read)
         try protected.resolve(0..<4)
         try memory.check("at the end")
+    }
+
+    /// The pages are no longer exclusive to the process, so the write cannot go to them: of a file page that was only
+    /// read, and of pages that a child has.
+    private static func forceOnShared(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false, populated: false)
+        let memory = protected.memory
+        memory.fill()
+        try memory.advise(memory.chunk(3), MADV_DONTNEED)
+        memory.load(memory.firstPage(3))
+        try protected.showTrap()
+        let gate = try Gate()
+        let child = try Child { () throws(Failure) in
+            try gate.wait()
+            try memory.check(memory.pageNumbers(0..<3), "in the child")
+            return 0
+        }
+        try protected.arm(1..<4)
+        try memory.protect(memory.range, PROT_NONE)
+        let file = try ProcessMemory()
+        for chunk in 1..<4 {
+            var word: UInt64 = 0x1122_3344_5566_7788
+            let address = memory.address(memory.firstPage(chunk)) + 64
+            try context.expect(file.write(&word, at: address), "forced write to chunk \(chunk)")
+        }
+        try protected.expectNoMessage("FOLL_FORCE on a PROT_NONE mapping")
+        try memory.protect(memory.range, PROT_READ | PROT_WRITE)
+        try protected.expectAccessed([0], "accessible again")
+        for chunk in 1..<4 {
+            try protected.expectTrap(chunk, .read, offset: 64)
+            let word = cuffd_load64(memory.address(memory.firstPage(chunk)) + 64)
+            try context.expectEqual(word, 0x1122_3344_5566_7788, "what was written to chunk \(chunk)")
+        }
+        try memory.check(memory.pageNumbers(0..<3), "at the end")
+        try gate.open()
+        try child.waitForSuccess()
     }
 
     private static func pinnedArm(_ context: Context) throws(Failure) {

@@ -42,9 +42,17 @@ enum RWPModes {
             "rwp-arm-state",
             "arming and resolving change neither frames nor soft-dirty",
             rules: "P3",
-            on: [.anon, .anonTHP, .shmem, .shmemPrivate],
+            on: MemoryKind.withoutHugetlb,
             needs: Need.rwp + [.softDirty, .root],
             armState
+        ),
+        Scenario(
+            "rwp-arm-state-parts",
+            "arming and resolving parts of a huge page that was written to makes none of its pages soft-dirty",
+            rules: "P3",
+            on: [.anonTHP, .shmemTHP],
+            needs: Need.rwp + [.softDirty, .root],
+            armStateOfParts
         ),
         Scenario(
             "rwp-trace-string",
@@ -190,6 +198,24 @@ enum RWPModes {
         try protected.expectTrap(1, .write(1), offset: 100)
         let dirty = try protected.categories(.softDirty)
         try context.expect(dirty == [false, true, true, false], "after a write soft-dirty chunks are \(words(dirty))")
+    }
+
+    /// All pages are dirty and none is soft-dirty, which a page table has in batches.
+    private static func armStateOfParts(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false, chunks: 1)
+        let memory = protected.memory
+        try protected.showTrap()
+        memory.fill()
+        try FileAccess.write("/proc/self/clear_refs", "4")
+        memory.store(7, offset: 100, 1)
+        let uffd = protected.uffd
+        for (part, arms) in [(3..<4, true), (0..<memory.pages, true), (5..<200, false), (0..<memory.pages, false)] {
+            try uffd.readWriteProtect(memory.pages(part), arms)
+            for page in 0..<memory.pages where try memory.entry(page).isSoftDirty != (page == 7) {
+                throw Failure("page \(page) is \(page == 7 ? "not " : "")soft-dirty after \(arms ? "" : "un")protecting")
+            }
+        }
+        try memory.check("at the end")
     }
 
     private static func words(_ flags: [Bool]) -> String {

@@ -47,6 +47,14 @@ enum RWPMprotect {
             partial
         ),
         Scenario(
+            "rwp-mprotect-locked",
+            "a locked mapping that becomes writable again is populated by nobody: armed pages stay so",
+            rules: "L1 F3",
+            on: MemoryKind.all,
+            needs: Need.rwp,
+            locked
+        ),
+        Scenario(
             "rwp-mprotect-arm-none",
             "arming and resolving a mapping that became PROT_NONE shows when it is accessible",
             rules: "G2 P1 P2 F3",
@@ -156,6 +164,24 @@ enum RWPMprotect {
         // hugetlb VMAs are VM_DONTEXPAND, which never merge.
         let merged = context.kind.isHugetlb ? 3 : 1
         try context.expectEqual(try AddressSpace.mappings(in: memory.range), merged, "VMAs merged again")
+        try memory.check("at the end")
+    }
+
+    private static func locked(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: true)
+        let memory = protected.memory
+        if mlock(UnsafeMutableRawPointer(bitPattern: memory.range.start), Int(memory.range.length)) != 0 {
+            throw Failure(call: "mlock", code: cuffd_errno())
+        }
+        try protected.showTrap()
+        for protection in [PROT_READ, PROT_NONE] {
+            try protected.arm(1..<4)
+            try memory.protect(memory.range, protection)
+            try memory.protect(memory.range, PROT_READ | PROT_WRITE)
+            try protected.expectAccessed([0], "writable again")
+            memory.store(memory.firstPage(2), offset: 100, 1)
+            try protected.expectAccessed([0, 2], "after a write")
+        }
         try memory.check("at the end")
     }
 

@@ -24,6 +24,7 @@ final class Supervisor {
     private let load: Load
     private let endingSignals: Int32
     private var processes = Descendants()
+    private var pace = Pace()
 
     /// Makes this process the one that orphans of scenarios come to, and the keeper of SIGINT and SIGTERM.
     init(output: Output, _ arguments: Arguments) throws(Failure) {
@@ -38,10 +39,10 @@ final class Supervisor {
     func run(_ instance: Instance) throws(Failure) -> Run {
         let process = try ScenarioProcess(instance, load, output)
         defer { process.close() }
-        let deadline = Clock.milliseconds + limit(instance) * 1000
+        let start = Clock.milliseconds
         var run = Run()
-        if try !wait(for: process, until: deadline) {
-            run.failures.append(end(process, instance))
+        if try !wait(for: process, seconds: limit(instance)) {
+            run.failures.append(end(process, after: (Clock.milliseconds - start) / 1000))
         }
         process.readRest()
         run.traps = process.report.traps
@@ -55,17 +56,39 @@ final class Supervisor {
         return run
     }
 
-    /// Waits for the process to end; false when the time is over.
-    private func wait(for process: ScenarioProcess, until deadline: Int) throws(Failure) -> Bool {
+    /// Waits for the process to end; false when it took longer than it may, which is the more the slower the machine is.
+    private func wait(for process: ScenarioProcess, seconds: Int) throws(Failure) -> Bool {
+        let start = Clock.milliseconds
+        var told = seconds * 1000
+        var next = 1000
+        pace.restart()
         while true {
-            let left = deadline - Clock.milliseconds
-            if left <= 0 { return false }
-            switch try process.wait(milliseconds: Int32(clamping: left), orFor: endingSignals) {
+            let gone = Clock.milliseconds - start
+            if gone >= next {
+                pace.sample()
+                next = gone + 1000
+            }
+            if gone >= seconds * 10 * pace.percent { return false }
+            if gone >= told {
+                // Also for the host, to whom silence is a machine that hangs.
+                output.line(
+                    KTAP.note(
+                        "this machine takes \(pace.percent) % of the time that it takes at its best: the limit is longer"
+                    )
+                )
+                told += seconds * 1000
+            }
+            switch try process.wait(milliseconds: Int32(clamping: max(next - gone, 1)), orFor: endingSignals) {
             case .ended: return true
             case .interrupted: interrupt(process)
             case .nothing: continue
             }
         }
+    }
+
+    /// Waits for a killed process to go; false when it does not.
+    private func waitKilled(_ process: ScenarioProcess) throws(Failure) -> Bool {
+        try wait(for: process, seconds: Supervisor.killLimit * timeoutScale / 1000)
     }
 
     /// How many seconds an instance may take: as many as it says, and those of the load that was asked for.
@@ -74,14 +97,17 @@ final class Supervisor {
     }
 
     /// Kills a process whose time is over, after it was asked what it waits for.
-    private func end(_ process: ScenarioProcess, _ instance: Instance) -> RunFailure {
-        let limit = limit(instance)
+    private func end(_ process: ScenarioProcess, after seconds: Int) -> RunFailure {
         for line in Stacks.lines(ofTree: process.identifier) { output.line(KTAP.output(line)) }
         process.kill()
-        let ended = (try? wait(for: process, until: Clock.milliseconds + Supervisor.killLimit * timeoutScale)) ?? false
-        if ended { return RunFailure("watchdog", "not done after \(limit) s: killed") }
+        if (try? waitKilled(process)) ?? false {
+            return RunFailure("watchdog", "not done after \(seconds) s: killed")
+        }
         processes.giveUp(process.identifier)
-        return RunFailure("watchdog", "not done after \(limit) s, and cannot be killed: process \(process.identifier)")
+        return RunFailure(
+            "watchdog",
+            "not done after \(seconds) s, and cannot be killed: process \(process.identifier)"
+        )
     }
 
     /// Ends the run as a signal wants it: nothing is left behind.
