@@ -200,20 +200,22 @@ enum RWPModes {
         try context.expect(dirty == [false, true, true, false], "after a write soft-dirty chunks are \(words(dirty))")
     }
 
-    /// All pages are dirty and none is soft-dirty, which a page table has in batches.
+    /// All pages are dirty and none is soft-dirty, which a page table has in batches; then one is.
     private static func armStateOfParts(_ context: Context) throws(Failure) {
         let protected = try Protected(context, async: false, chunks: 1)
-        let memory = protected.memory
+        let (uffd, memory) = (protected.uffd, protected.memory)
         try protected.showTrap()
         memory.fill()
         try FileAccess.write("/proc/self/clear_refs", "4")
-        memory.store(7, offset: 100, 1)
-        let uffd = protected.uffd
+        var written = -1
         for (part, arms) in [(3..<4, true), (0..<memory.pages, true), (5..<200, false), (0..<memory.pages, false)] {
             try uffd.readWriteProtect(memory.pages(part), arms)
-            for page in 0..<memory.pages where try memory.entry(page).isSoftDirty != (page == 7) {
-                throw Failure("page \(page) is \(page == 7 ? "not " : "")soft-dirty after \(arms ? "" : "un")protecting")
+            for page in 0..<memory.pages where try memory.entry(page).isSoftDirty != (page == written) {
+                throw Failure("page \(page), written \(written), after \(arms ? "" : "un")protecting \(part.lowerBound)")
             }
+            if arms { continue }
+            memory.store(7, offset: 100, 1)
+            written = 7
         }
         try memory.check("at the end")
     }
