@@ -211,7 +211,7 @@ enum RWPModes {
         for (part, arms) in [(3..<4, true), (0..<memory.pages, true), (5..<200, false), (0..<memory.pages, false)] {
             try uffd.readWriteProtect(memory.pages(part), arms)
             for page in 0..<memory.pages where try memory.entry(page).isSoftDirty != (page == written) {
-                throw Failure("page \(page), written \(written), after \(arms ? "" : "un")protecting \(part.lowerBound)")
+                throw Failure("page \(page), written \(written), after \(arms ? "" : "un")protecting")
             }
             if arms { continue }
             memory.store(7, offset: 100, 1)
