@@ -62,25 +62,25 @@ enum RWPEvict {
         ),
     ]
 
-    /// How much there is to do: units in all, rounds, units evicted in a round at most, operations of workers in a round.
+    /// How much there is to do: units in all, rounds, units evicted in a round at most, operations of each worker in a round.
     private struct Size {
         let units: Int
         let rounds: Int
         let evictions: Int
-        let operations: UInt64
+        let operations: Int
 
         init(_ kind: MemoryKind) {
             let isHuge = kind != .shmem
             units = isHuge ? 8 : 512
             rounds = isHuge ? 40 : 200
             evictions = isHuge ? 2 : 24
-            operations = isHuge ? 60 : 200
+            operations = isHuge ? 20 : 100
         }
     }
 
     private static func evict(_ context: Context, minor: Bool, _ limit: MemoryLimit? = nil) throws(Failure) {
         let size = Size(context.kind)
-        let workload = try Workload(context, units: size.units)
+        let workload = try Workload(context, units: size.units, operationsPerWindow: size.operations)
         let memory = workload.memory
         if !minor && !context.kind.isHugetlb {
             try checked("mlock", mlock(UnsafeRawPointer(bitPattern: memory.range.start), Int(memory.range.length)))
@@ -96,7 +96,7 @@ enum RWPEvict {
         for round in 0..<size.rounds {
             try pager.track()
             workload.openWindow()
-            let goal = workload.operations + size.operations
+            let goal = workload.operations + UInt64(size.operations)
             try pager.serve { workload.operations >= goal || workers.contains { $0.isFinished } }
             workload.closeWindow()
             let cold = try pager.evict(atMost: size.evictions)

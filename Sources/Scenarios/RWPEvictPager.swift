@@ -118,14 +118,11 @@ final class Pager {
         try uffd.wake(memory.chunk(unit))
     }
 
-    /// Answers messages until something is done.
+    /// Answers messages until something is done, for which it looks at least each millisecond.
     func serve(until isDone: () -> Bool) throws(Failure) {
         while !isDone() {
-            if let message = try uffd.poll() {
-                try answer(message)
-            } else {
-                sched_yield()
-            }
+            guard try waitReadable(uffd.descriptor, milliseconds: 1) != 0 else { continue }
+            while let message = try uffd.poll() { try answer(message) }
         }
     }
 

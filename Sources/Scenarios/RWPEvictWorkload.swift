@@ -18,12 +18,15 @@ final class Workload: Sendable {
     private let window = Words(1)
     /// For each unit: the last window in which it was accessed for sure.
     private let seen: Words
-    /// Operations that are done; how many windows there were; whether to stop.
-    private let state = Words(3)
+    /// Operations that are done; whether to stop.
+    private let state = Words(2)
+    /// How many operations of a worker are its share of a window.
+    private let operationsPerWindow: Int
 
     /// Maps and fills a memory.
-    init(_ context: Context, units: Int) throws(Failure) {
+    init(_ context: Context, units: Int, operationsPerWindow: Int) throws(Failure) {
         self.context = context
+        self.operationsPerWindow = operationsPerWindow
         memory = try Memory(context.kind, chunks: units)
         seen = Words(units)
         guest = KVM.reasonUnusable == nil ? try VirtualGuest(memory) : nil
@@ -53,13 +56,10 @@ final class Workload: Sendable {
     var operations: UInt64 { state[0] }
 
     /// Tells the workers to check their words and end.
-    func stop() { state[2] = 1 }
+    func stop() { state[1] = 1 }
 
     /// Begins a window: accesses from now on count, and the hot units are others.
-    func openWindow() {
-        state.add(1, at: 1)
-        window.add(1, at: 0)
-    }
+    func openWindow() { window.add(1, at: 0) }
 
     /// Ends it.
     func closeWindow() { window.add(1, at: 0) }
@@ -79,23 +79,34 @@ final class Workload: Sendable {
         state.add(UInt64(units.count), at: 0)
     }
 
-    /// One of the units that are hot in this window; but a few times in each window, any.
-    private func choose(_ choices: inout Choices, _ strays: inout (window: UInt64, count: Int)) -> Int {
+    /// What a worker has done in a window.
+    private struct Share {
+        var choices: Choices
+        var window: UInt64 = 0
+        var done = 0
+    }
+
+    /// The next unit to access, nil where the worker has done its share of this window. In an open one that is a few of
+    /// any and many of the hot ones, which are others each time; in a closed one, when the pager evicts, a few of any.
+    private func next(_ share: inout Share) -> Int? {
+        let now = window[0]
+        if now != share.window { (share.window, share.done) = (now, 0) }
         let units = memory.chunkCount
         let few = max(units / 64, 1)
-        let now = state[1]
-        if now != strays.window { strays = (now, 0) }
-        strays.count += 1
-        return strays.count <= few
-            ? choices.below(units) : (Int(now) * few * 3 + choices.below(max(units / 16, 2))) % units
+        guard share.done < (now % 2 == 1 ? operationsPerWindow : few) else { return nil }
+        share.done += 1
+        if share.done <= few { return share.choices.below(units) }
+        return (Int(now / 2) * few * 3 + share.choices.below(max(units / 16, 2))) % units
     }
 
     private func work(_ worker: Int) throws(Failure) {
         var expected = [UInt64](repeating: 0, count: memory.chunkCount)
-        var choices = Choices(seed: context.load.seed, stream: worker)
-        var strays = (window: UInt64(0), count: 0)
-        while state[2] == 0 {
-            let unit = choose(&choices, &strays)
+        var share = Share(choices: Choices(seed: context.load.seed, stream: worker))
+        while state[1] == 0 {
+            guard let unit = next(&share) else {
+                sched_yield()
+                continue
+            }
             try access([unit]) { () throws(Failure) in
                 try check(worker, unit, expected[unit])
                 expected[unit] += 1
@@ -112,11 +123,15 @@ final class Workload: Sendable {
 
     /// The same by a virtual CPU, some units at a time.
     private func work(_ worker: Int, _ guest: VirtualGuest) throws(Failure) {
-        var choices = Choices(seed: context.load.seed, stream: worker)
-        var strays = (window: UInt64(0), count: 0)
-        while state[2] == 0 {
-            let units = (0..<8).map { _ in choose(&choices, &strays) }
-            try access(units) { () throws(Failure) in try verify(worker, guest, units) }
+        var share = Share(choices: Choices(seed: context.load.seed, stream: worker))
+        while state[1] == 0 {
+            var units: [Int] = []
+            while units.count < 8, let unit = next(&share) { units.append(unit) }
+            if units.isEmpty {
+                sched_yield()
+            } else {
+                try access(units) { () throws(Failure) in try verify(worker, guest, units) }
+            }
         }
         for unit in 0..<memory.chunkCount { try verify(worker, guest, [unit]) }
     }

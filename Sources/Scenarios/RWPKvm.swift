@@ -91,7 +91,7 @@ enum RWPKvm {
                 let guest = try prepare(protected, access)
                 let address = protected.memory.address(protected.memory.firstPage(1))
                 let run = try VirtualRun(guest, 0, access.program(guest, address))
-                try protected.expectMessage(1, access == .write ? .write(0) : .read)
+                try expectTrap(protected, run, 1, access == .write ? .write(0) : .read)
                 try context.expect(!run.isFinished, "the virtual CPU went on before the trap was resolved")
                 try protected.expectAccessed([], "before the trap is resolved")
                 try protected.resolve(1..<2)
@@ -114,6 +114,21 @@ enum RWPKvm {
                 try check(protected, 1)
             },
         ]
+    }
+
+    /// Waits for the message of a virtual CPU's access. One that passes instead is a failure.
+    static func expectTrap(
+        _ protected: Protected,
+        _ run: VirtualRun,
+        _ chunk: Int,
+        _ access: Protected.Access
+    ) throws(Failure) {
+        while try waitReadable(protected.uffd.descriptor, milliseconds: 0) == 0 {
+            guard run.isFinished else { continue }
+            try run.finish()
+            throw Failure("a virtual CPU's access of armed chunk \(chunk) passed untrapped")
+        }
+        try protected.expectMessage(chunk, access)
     }
 
     /// A guest whose CPU has accessed every chunk; then all are armed.
@@ -160,6 +175,7 @@ enum RWPKvm {
         let guest = try VirtualGuest(memory)
         var choices = Choices(seed: context.load.seed)
         _ = try guest.run(0, guest.readAll(0, addresses(memory, Array(0..<memory.chunkCount))))
+        try protected.armAll()
         for round in 0..<4 {
             try protected.uffd.readWriteProtect(memory.range)
             try context.expect(try !protected.accessed().contains(true), "round \(round): armed, and accessed")
@@ -218,7 +234,7 @@ enum RWPKvm {
         try memory.swapOut(0..<memory.pages)
         try protected.expectAccessed([], "swapped out")
         let run = try VirtualRun(guest, 0, guest.read(memory.address(2) + Access.offset))
-        try protected.expectMessage(2, .read)
+        try expectTrap(protected, run, 2, .read)
         try context.expect(!run.isFinished, "the virtual CPU went on before the trap was resolved")
         try protected.resolve(2..<3)
         try context.expectEqual(run.finish(), Access.byte, "the byte")
@@ -235,7 +251,7 @@ enum RWPKvm {
         Access.read.prepare(guest, memory.address(memory.firstPage(1)))
         try protected.armAll()
         let run = try VirtualRun(guest, 0, Access.read.program(guest, memory.address(memory.firstPage(1))))
-        try protected.expectMessage(1, .write(0))
+        try expectTrap(protected, run, 1, .write(0))
         try context.expect(!run.isFinished, "the virtual CPU went on before the trap was resolved")
         try protected.expectAccessed([], "before the trap is resolved")
         try protected.resolve(1..<2)
