@@ -12,6 +12,7 @@ public enum Catalog {
         + Poison.scenarios
         + Move.scenarios
         + Event.scenarios
+        + UffdOps.scenarios
         + RWP.scenarios
         + Benchmark.scenarios
 }

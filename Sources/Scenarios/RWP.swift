@@ -10,5 +10,6 @@ enum RWP {
         + RWPToggle.scenarios + RWPTHP.scenarios + RWPBesideWP.scenarios
         + RWPKeeps.scenarios + RWPMosaic.scenarios + RWPMessages.scenarios
         + RWPModes.scenarios + RWPMoves.scenarios + RWPForkMore.scenarios + RWPNuma.scenarios
+        + RWPDevice.scenarios + RWPDeviceAccess.scenarios
         + RWPRace.scenarios + RWPFuzz.scenarios + RWPKvm.scenarios + RWPEvict.scenarios + RWPStress.scenarios
 }

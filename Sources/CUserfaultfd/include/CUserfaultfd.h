@@ -12,6 +12,7 @@
 #include "cuffd_pagemap.h"
 #include "cuffd_gup_test.h"
 #include "cuffd_kvm.h"
+#include "cuffd_test_modules.h"
 #include "cuffd_memory.h"
 #include "cuffd_process.h"
 #include "cuffd_init.h"

@@ -35,6 +35,15 @@ public struct Memory: Sendable {
         try map(at: range.start)
     }
 
+    /// Maps a file of somebody's, in base pages, as memory of a file's kind; `unmap()` closes it.
+    public init(_ kind: MemoryKind, pages: Int, of file: Int32) throws(Failure) {
+        let length = UInt(pages) * basePageSize
+        (self.kind, self.pages, pageSize, pagesPerChunk) = (kind, pages, basePageSize, 1)
+        descriptor = file
+        range = AddressRange(start: try Memory.reserve(length, alignment: basePageSize), length: length)
+        try map(at: range.start)
+    }
+
     private init(_ other: Memory, at range: AddressRange) {
         kind = other.kind
         pageSize = other.pageSize
