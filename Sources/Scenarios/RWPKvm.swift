@@ -201,6 +201,7 @@ enum RWPKvm {
             try protected.resolve(chunk..<(chunk + 1))
         }
         var choices = Choices(seed: context.load.seed)
+        _ = try guest.run(0, guest.readAll(0, addresses(memory, Array(0..<memory.chunkCount))))
         try protected.armAll()
         let pattern = pattern(&choices, of: memory.chunkCount)
         _ = try guest.run(0, guest.readAll(0, addresses(memory, pattern)))
@@ -223,7 +224,7 @@ enum RWPKvm {
         var expected = [Bool](repeating: false, count: marked.count)
         for chunk in pattern { expected[chunk] = true }
         for chunk in marked.indices where marked[chunk] != expected[chunk] {
-            throw Failure("\(what()): chunk \(chunk) is \(marked[chunk] ? "" : "not "), and should be the opposite")
+            throw Failure("\(what()): chunk \(chunk) is\(marked[chunk] ? "" : " not"), and should be the opposite")
         }
     }
 
