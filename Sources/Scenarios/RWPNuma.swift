@@ -10,41 +10,102 @@ enum RWPNuma {
             "rwp-numa-hinting",
             "hinting faults on unarmed pages are counted and never delivered; armed pages stay armed",
             rules: "F4 P1 P2 F1",
-            on: [.anon, .anonTHP, .shmem, .shmemPrivate],
-            needs: Need.rwp + [
-                .file("/proc/sys/kernel/numa_balancing", "CONFIG_NUMA_BALANCING"),
-                .file("/sys/kernel/debug/sched/numa_balancing", "CONFIG_SCHED_DEBUG"),
-                .nodes(2), .cpus(2), .root, .ownMachine,
-            ],
-            seconds: 60,
-            hinting
-        )
+            on: kinds,
+            needs: needs,
+            seconds: 60
+        ) { (context) throws(Failure) in try balanced(context, underHinting) },
+        hinted("rwp-numa-mremap", "mremap(2) without EVENT_REMAP moves the hints of unarmed pages", rules: "L4 F4") {
+            (protected) throws(Failure) in try protected.memory.remapped()
+        },
+        hinted("rwp-numa-arm", "a hinted page can be armed: it traps", rules: "F4 P1") { (protected) throws(Failure) in
+            let memory = protected.memory
+            try protected.armAll()
+            for chunk in [1, memory.chunkCount - 1] { try protected.expectTrap(chunk, .write(3), offset: 100) }
+            // Not hinted any more, and not to be looked at.
+            return nil
+        },
     ]
 
-    /// What the scheduler's scan for NUMA hinting looks at: often and much, so that it comes soon.
-    private static let knobs: [(StaticString, StaticString)] = [
-        ("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "1"),
-        ("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "1"),
-        ("/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "10"),
-        ("/proc/sys/kernel/numa_balancing", "1"),
-    ]
+    private static let kinds: [MemoryKind] = [.anon, .anonTHP, .shmem, .shmemPrivate]
 
-    private static func hinting(_ context: Context) throws(Failure) {
+    private static let needs: [Need] =
+        Need.rwp + [
+            .file("/proc/sys/kernel/numa_balancing", "CONFIG_NUMA_BALANCING"),
+            .file("/sys/kernel/debug/sched/numa_balancing", "CONFIG_SCHED_DEBUG"),
+            .nodes(2), .cpus(2), .root, .ownMachine,
+        ]
+
+    /// Runs `body` in a child while the scheduler scans for NUMA hinting often and much; a process takes the delay of its
+    /// first scan when it begins.
+    private static func balanced(
+        _ context: Context,
+        _ body: (Context) throws(Failure) -> Void
+    ) throws(Failure) {
         try Protected(context, async: false).showTrap()
-        var before: [String] = []
-        for (path, value) in knobs {
-            before.append(try FileAccess.line(path.text))
-            try FileAccess.write(path.text, value.text)
-        }
-        defer {
-            for (index, (path, _)) in knobs.enumerated() { try? FileAccess.write(path.text, before[index]) }
-        }
-        // A process takes the delay of its first scan when it begins.
+        try GlobalSettings.set([
+            ("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "1"),
+            ("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "1"),
+            ("/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "10"),
+            ("/proc/sys/kernel/numa_balancing", "1"),
+        ])
         let child = try Child { () throws(Failure) in
-            try underHinting(context)
+            try body(context)
             return 0
         }
         try child.waitForSuccess()
+    }
+
+    /// Hints every second chunk, that nobody has accessed since, and the others, that were only read to know that all are
+    /// hinted. After `act` each of the former still takes a hinting fault, where `act` says they are.
+    private static func hinted(
+        _ name: StaticString,
+        _ what: StaticString,
+        rules: StaticString,
+        _ act: @escaping @Sendable (Protected) throws(Failure) -> Memory?
+    ) -> Scenario {
+        Scenario(name, what, rules: rules, on: kinds, needs: needs, seconds: 60) { (context) throws(Failure) in
+            try balanced(context) { (context) throws(Failure) in
+                let protected = try Protected(context, async: false, chunks: context.kind.isTHP ? 8 : 128)
+                let (memory, half) = (protected.memory, protected.memory.chunkCount / 2)
+                // The scan leaves alone what a single thread has on its own node.
+                let stop = Words(1)
+                let other = try Thread { () throws(Failure) in while stop[0] == 0 {} }
+                while true {
+                    let wanted = try scans() + 3
+                    while try scans() < wanted {}
+                    if try faults(memory, from: 0) >= half { break }
+                }
+                try FileAccess.write("/proc/sys/kernel/numa_balancing", "0")
+                let moved = try act(protected)
+                if let moved {
+                    let found = try faults(moved, from: 1)
+                    try context.expect(found >= half, "\(found) hinting faults at \(half) hinted chunks")
+                    try moved.check("at the end")
+                }
+                try protected.expectNoMessage("hinting faults")
+                stop[0] = 1
+                try other.join()
+            }
+        }
+    }
+
+    /// How often the whole address space was scanned for hinting.
+    private static func scans() throws(Failure) -> Int {
+        for line in try FileAccess.lines("/proc/self/sched") {
+            let words = line.words
+            if words.count == 3, words[0].isSame(as: "mm->numa_scan_seq") { return words[2].number ?? 0 }
+        }
+        throw Failure("/proc/self/sched has no mm->numa_scan_seq")
+    }
+
+    /// Reads every second chunk and tells how many page faults that took (getrusage(2)).
+    private static func faults(_ memory: Memory, from first: Int) throws(Failure) -> Int {
+        let thread = __rusage_who_t(rawValue: 1)  // RUSAGE_THREAD
+        var (before, after) = (rusage(), rusage())
+        _ = getrusage(thread, &before)
+        for chunk in stride(from: first, to: memory.chunkCount, by: 2) { memory.load(memory.firstPage(chunk)) }
+        _ = getrusage(thread, &after)
+        return after.ru_minflt - before.ru_minflt
     }
 
     private static func underHinting(_ context: Context) throws(Failure) {

@@ -39,7 +39,7 @@ extension WriteProtect {
             name,
             summary,
             on: [.anon],
-            needs: [.file("/sys/kernel/mm/ksm/run", "CONFIG_KSM"), .ownMachine, .root],
+            needs: KSM.needs,
             populated: false,
             protected: false
         ) { (context, tracked) throws(Failure) in
@@ -50,7 +50,7 @@ extension WriteProtect {
             // Protected pages are merged, too.
             try tracked.protect()
             try memory.advise(memory.range, MADV_MERGEABLE)
-            try KSM.merge(memory)
+            try KSM.merge(memory, 0..<memory.pages)
             for page in 0..<memory.pages { try context.expectEqual(memory.load(page), 0xAA, "byte of a merged page") }
             try tracked.protect()
             try tracked.expectProtected(0..<memory.pages, "merged, and protected again")
@@ -70,38 +70,5 @@ extension Tracked {
         try expectQuiet("after unmerging")
         try expectProtected(0..<memory.pages, "after unmerging")
         for page in 0..<memory.pages { try expectTrap(page) }
-    }
-}
-
-/// The kernel's samepage merging, by its files of /sys.
-private enum KSM {
-    private static let folder = "/sys/kernel/mm/ksm/"
-
-    /// Lets ksmd run until all pages are in one frame, and stops it again.
-    static func merge(_ memory: Memory) throws(Failure) {
-        let sleep = try FileAccess.line(folder + "sleep_millisecs")
-        defer { try? FileAccess.write(folder + "sleep_millisecs", sleep) }
-        try FileAccess.write(folder + "sleep_millisecs", "0")
-        try running("1") { () throws(Failure) in
-            while true {
-                let frames = try memory.frames()
-                if frames.allSatisfy({ $0 == frames[0] && $0 != 0 }) { return }
-                sched_yield()
-            }
-        }
-    }
-
-    /// Gives every merged page of the machine a frame of its own.
-    static func unmergeAll() throws(Failure) {
-        // The write returns when it is done.
-        try running("2") { () throws(Failure) in }
-    }
-
-    /// Sets what ksmd does while `body` runs.
-    private static func running(_ mode: String, _ body: () throws(Failure) -> Void) throws(Failure) {
-        let before = try FileAccess.line(folder + "run")
-        defer { try? FileAccess.write(folder + "run", before) }
-        try FileAccess.write(folder + "run", mode)
-        try body()
     }
 }

@@ -10,6 +10,7 @@ struct Suite {
     private let arguments: Arguments
     private let output: Output
     private let requirements: Requirements
+    private let settings = GlobalSettings()
     private let log: KernelLog?
     private let notes: [String]
 
@@ -82,6 +83,7 @@ struct Suite {
             sum.skipReason = run.skipReason
             sum.failures = run.failures + checkLog()
             if let before { sum.failures += HugePages.leaks(since: before) }
+            if requirements.isOwnMachine { try settings.restore() }
             if sum.failures.isEmpty { continue }
             if arguments.repeats > 1 { output.line(KTAP.note("failed in run \(round) of \(arguments.repeats)")) }
             break
