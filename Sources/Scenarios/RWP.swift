@@ -11,5 +11,6 @@ enum RWP {
         + RWPKeeps.scenarios + RWPMosaic.scenarios + RWPMessages.scenarios
         + RWPModes.scenarios + RWPMoves.scenarios + RWPForkMore.scenarios + RWPNuma.scenarios
         + RWPDevice.scenarios + RWPDeviceAccess.scenarios
-        + RWPRace.scenarios + RWPFuzz.scenarios + RWPKvm.scenarios + RWPEvict.scenarios + RWPStress.scenarios
+        + RWPRace.scenarios + RWPInterrupted.scenarios + RWPKsm.scenarios + RWPFuzz.scenarios
+        + RWPKvm.scenarios + RWPEvict.scenarios + RWPStress.scenarios
 }

@@ -78,6 +78,25 @@ enum RWPAsync {
             needs: Need.rwp,
             readOnly
         ),
+        Scenario(
+            "rwp-async-soft-dirty",
+            "an asynchronous write makes its page soft-dirty, and a read does not",
+            rules: "F2 P3",
+            on: [.anon, .anonTHP, .shmem, .shmemPrivate],
+            needs: Need.rwp + [.softDirty, .root]
+        ) { (context) throws(Failure) in
+            let protected = try Protected(context, async: true)
+            let memory = protected.memory
+            try protected.showTrap()
+            try protected.armAll()
+            try FileAccess.write("/proc/self/clear_refs", "4")
+            memory.load(memory.firstPage(1))
+            memory.store(memory.firstPage(2), offset: 100, 1)
+            try protected.expectAccessed([1, 2], "one read, one written")
+            let dirty = try protected.categories(.softDirty)
+            try context.expect(dirty == [false, false, true, false], "not the written page alone is soft-dirty")
+            try memory.check("at the end")
+        },
     ]
 
     private static func read(_ context: Context) throws(Failure) {

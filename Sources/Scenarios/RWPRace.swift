@@ -14,6 +14,28 @@ enum RWPRace {
             needs: Need.rwp + [.nodes(2), .root],
             migrate
         ),
+        Scenario(
+            "rwp-race-scan",
+            "accessed pages that migrate meanwhile never look cold to a scan",
+            rules: "S2",
+            on: MemoryKind.all,
+            needs: Need.rwp + [.nodes(2), .root]
+        ) { (context) throws(Failure) in
+            let protected = try Protected(context, async: false)
+            try protected.showTrap()
+            let stop = Words(1)
+            let mover = try Thread { () throws(Failure) in
+                var node = 0
+                while stop[0] == 0 {
+                    node = 1 - node
+                    _ = try protected.memory.tryMove(to: node)
+                }
+            }
+            for _ in 0..<500 { try context.expect(try !protected.accessed().contains(false), "a page looks cold") }
+            stop[0] = 1
+            try mover.join()
+            try protected.memory.check("at the end")
+        },
         waits("rwp-race-dontneed", "MADV_DONTNEED and WAKE", on: MemoryKind.all) { (protected) throws(Failure) in
             try protected.memory.advise(protected.memory.range, MADV_DONTNEED)
             try protected.uffd.wake(protected.memory.range)

@@ -64,6 +64,30 @@ enum RWPTHP {
             needs: Need.rwp,
             punchHole
         ),
+        Scenario(
+            "rwp-thp-refault",
+            "a huge page that was dropped and faulted in again is armed page by page",
+            rules: "P1 B3",
+            on: kinds,
+            needs: Need.rwp,
+            refault
+        ),
+        Scenario(
+            "rwp-thp-register-part",
+            "registering a part of a huge page leaves its pages mapped, to be armed",
+            rules: "P1 B3",
+            on: kinds,
+            needs: Need.rwp,
+            registerPart
+        ),
+        Scenario(
+            "rwp-thp-truncate",
+            "truncation in the midst of a huge page drops the arms beyond it, and no access before it",
+            rules: "L2 S2 B3",
+            on: [.shmemTHP],
+            needs: Need.rwp,
+            truncate
+        ),
     ]
 
     private static func armOne(_ context: Context) throws(Failure) {
@@ -153,5 +177,57 @@ enum RWPTHP {
         try protected.expectNoMessage("access of the punched page")
         try protected.expectArmedPages("without page 7") { $0 != 7 }
         try protected.expectPageTrap(8)
+    }
+
+    private static func refault(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false, chunks: 1)
+        let memory = protected.memory
+        try protected.showTrap()
+        try memory.advise(memory.range, MADV_DONTNEED)
+        memory.fill()
+        try protected.uffd.readWriteProtect(memory.page(7))
+        try protected.expectArmedPages("one armed") { $0 == 7 }
+        try protected.armAll()
+        for protection in [PROT_READ, PROT_READ | PROT_WRITE] { try memory.protect(memory.page(9), protection) }
+        try protected.expectArmedPages("after mprotect of one") { _ in true }
+        for page in [7, 300] { try protected.expectPageTrap(page) }
+        try protected.resolve(0..<1)
+        try memory.check("at the end")
+    }
+
+    private static func registerPart(_ context: Context) throws(Failure) {
+        let first = try Protected(context, async: false, chunks: 1)
+        try first.showTrap()
+        let protected = Protected(first, memory: try Memory(context.kind, chunks: 1))
+        let memory = protected.memory
+        try memory.populate()
+        try protected.uffd.register(memory.pages(5..<100), .readWriteProtect)
+        try protected.uffd.readWriteProtect(memory.pages(5..<100))
+        try protected.expectArmedPages("armed") { (5..<100).contains($0) }
+        for page in [4, 100] { memory.store(page, offset: 100, 1) }
+        try protected.expectNoMessage("access of what is not registered")
+        for page in [5, 99] { try protected.expectPageTrap(page) }
+        try protected.uffd.readWriteProtect(memory.pages(5..<100), false)
+        try memory.check("at the end")
+    }
+
+    private static func truncate(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false, chunks: 1)
+        let memory = protected.memory
+        try protected.showTrap()
+        try protected.armAll()
+        try protected.uffd.readWriteProtect(memory.page(8), false)
+        for pages in [300, memory.pages] {
+            if ftruncate(memory.descriptor, pages * Int(basePageSize)) != 0 {
+                throw Failure(call: "ftruncate", code: cuffd_errno())
+            }
+            try protected.expectArmedPages("truncated") { $0 < 300 && $0 != 8 }
+            try context.expect(try memory.isAccessed(8), "page 8 is not accessed any more")
+        }
+        try memory.checkZeroes(300..<memory.pages, "beyond the end")
+        try protected.expectNoMessage("access of new pages")
+        for page in [7, 299] { try protected.expectPageTrap(page) }
+        try protected.resolve(0..<1)
+        try memory.check(0..<300, "at the end")
     }
 }

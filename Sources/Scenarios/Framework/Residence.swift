@@ -53,7 +53,7 @@ extension Memory {
 }
 
 /// The CPUs that the calling thread may run on (sched_setaffinity(2)).
-private struct Affinity {
+struct Affinity: Sendable {
     /// A bit for each CPU, up to 1024 as in glibc's `cpu_set_t`.
     private var words: [UInt64]
 
