@@ -20,7 +20,7 @@ enum RWPEvict {
             "rwp-evict-limited",
             "the same while the kernel swaps the memory too",
             rules: "F1 F2 F5 M1 M2 S2 L2 L5 G1",
-            on: [.shmem, .shmemTHP],
+            on: [.shmem],
             needs: needs + MemoryLimit.needs,
             seconds: 120
         ) { (context) throws(Failure) in
@@ -72,8 +72,8 @@ enum RWPEvict {
         init(_ kind: MemoryKind) {
             let isHuge = kind != .shmem
             units = isHuge ? 8 : 512
-            rounds = isHuge ? 40 : 200
-            evictions = isHuge ? 2 : 24
+            rounds = isHuge ? 24 : 200
+            evictions = isHuge ? 2 : 16
             operations = isHuge ? 20 : 100
         }
     }
@@ -113,8 +113,6 @@ enum RWPEvict {
         try last.join()
         context.note("\(evicted) evicted, \(pager.fetched) fetched, \(pager.mapped) mapped by CONTINUE")
         if let limit { try context.expect(try limit.swapped > 0 && pager.mapped > 0, "the kernel swapped nothing") }
-        // A huge unit of which the kernel swapped a part is not found cold before all of it was used again.
-        if limit != nil && context.kind.isTHP { return }
         try context.expect(min(evicted, pager.fetched) >= size.rounds / 2, "hardly anything was evicted")
     }
 

@@ -176,7 +176,7 @@ enum RWPKvm {
         var choices = Choices(seed: context.load.seed)
         _ = try guest.run(0, guest.readAll(0, addresses(memory, Array(0..<memory.chunkCount))))
         try protected.armAll()
-        for round in 0..<4 {
+        for round in 0..<2 {
             try protected.uffd.readWriteProtect(memory.range)
             try context.expect(try !protected.accessed().contains(true), "round \(round): armed, and accessed")
             let pattern = pattern(&choices, of: memory.chunkCount)

@@ -98,7 +98,7 @@ extension RWPKvm {
         let protected = try Protected(context, async: false)
         let guest = try VirtualGuest(protected.memory)
         let run = try start(guest, 0, protected, 1..<2)
-        for round in 0..<100 {
+        for round in 0..<40 {
             waitForProgress(guest)
             try protected.arm(1..<2)
             let armed = guest.counted()
@@ -119,7 +119,7 @@ extension RWPKvm {
         try protected.showTrap()
         let guest = try VirtualGuest(protected.memory)
         let run = try start(guest, 0, protected, 1..<2)
-        for round in 0..<100 {
+        for round in 0..<40 {
             waitForProgress(guest)
             try protected.uffd.readWriteProtect(protected.memory.range)
             // The first may be that of an access before.
@@ -171,7 +171,7 @@ extension RWPKvm {
         let guest = try VirtualGuest(protected.memory, cpus: 2)
         var runs: [VirtualRun] = []
         for cpu in 0..<2 { runs.append(try start(guest, cpu, protected, 0..<4)) }
-        for round in 0..<50 {
+        for round in 0..<25 {
             for cpu in 0..<2 { waitForProgress(guest, cpu) }
             try protected.uffd.setMode(disable: .readWriteProtectAsync)
             try protected.armAll()
