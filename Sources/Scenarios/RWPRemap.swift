@@ -167,6 +167,7 @@ enum RWPRemap {
     }
 
     private static func move(_ context: Context) throws(Failure) {
+        try Protected(context, async: false).showTrap()
         let protected = try Protected(context, async: false, mode: [.readWriteProtect, .missing], populated: false)
         let memory = protected.memory
         let source = try Memory(context.kind, chunks: 4)
@@ -181,6 +182,7 @@ enum RWPRemap {
     }
 
     private static func moveSwapped(_ context: Context) throws(Failure) {
+        try Protected(context, async: false).showTrap()
         let protected = try Protected(context, async: false, mode: [.readWriteProtect, .missing], populated: false)
         let source = try Memory(context.kind, chunks: 4)
         try source.populate()
@@ -192,6 +194,7 @@ enum RWPRemap {
     }
 
     private static func moveZeroPage(_ context: Context) throws(Failure) {
+        try Protected(context, async: false).showTrap()
         let protected = try Protected(context, async: false, mode: [.readWriteProtect, .missing], populated: false)
         let source = try Memory(context.kind, chunks: 4)
         for chunk in 0..<4 { source.load(source.firstPage(chunk)) }
