@@ -50,6 +50,11 @@ struct DeviceMirror: Sendable {
         try request("READ", CUFFD_HMM_READ, memory.page(page))
     }
 
+    /// Whether the device may access a page without a fault, as `hmm_range_fault()` says.
+    func mayAccess(_ memory: Memory, _ page: Int) throws(Failure) -> Bool {
+        try request("SNAPSHOT", CUFFD_HMM_SNAPSHOT, memory.page(page)) & 0xFF != 0
+    }
+
     /// Whether none of these pages is present and each has an entry.
     private static func areAway(_ memory: Memory, _ pages: Range<Int>) throws(Failure) -> Bool {
         let pagemap = try Pagemap()

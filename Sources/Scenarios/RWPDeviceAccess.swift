@@ -84,12 +84,27 @@ enum RWPDeviceAccess {
         }
     }
 
-    private static func readSync(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
+    /// Lets the device take every page, arms them there, and gives the first word of one.
+    ///
+    /// Before the device tries to read again, HMM is asked: test_hmm follows what that says into memory that is not there.
+    private static func armedOnDevice(
+        _ protected: Protected,
+        _ device: DeviceMirror,
+        _ page: Int
+    ) throws(Failure) -> UInt64 {
         let (memory, context) = (protected.memory, protected.context)
         try device.take(memory, 0..<memory.pages)
-        let page = memory.firstPage(1)
         let word = try device.read(memory, page)
+        try context.expect(try device.mayAccess(memory, page), "the device may not access its own memory")
         try protected.armAll()
+        try context.expect(try !device.mayAccess(memory, page), "the device may access an armed page without a fault")
+        return word
+    }
+
+    private static func readSync(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
+        let (memory, context) = (protected.memory, protected.context)
+        let page = memory.firstPage(1)
+        let word = try armedOnDevice(protected, device, page)
         for page in [page, memory.firstPage(2)] {
             try context.expectErrno(.fault, "the device's read of an armed page") { () throws(Failure) in
                 try device.read(memory, page)
@@ -107,10 +122,8 @@ enum RWPDeviceAccess {
 
     private static func readAsync(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
         let memory = protected.memory
-        try device.take(memory, 0..<memory.pages)
         let page = memory.firstPage(1)
-        let word = try device.read(memory, page)
-        try protected.armAll()
+        let word = try armedOnDevice(protected, device, page)
         try protected.expectAccessed([], "armed on the device")
         try protected.context.expect(try device.read(memory, page) == word, "the device read something else")
         try protected.expectAccessed([1], "after the device's read")

@@ -22,10 +22,12 @@ struct hmm_dmirror_cmd {
 	uint64_t faults;
 };
 
-/* The device reads the range; takes its pages into its memory; gives them back; has them to itself. */
+/* The device reads the range; takes its pages into its memory; gives them back; says, in a byte a page, how it may access
+ * them without a fault (0: not at all); has them to itself. */
 static const unsigned long CUFFD_HMM_READ = _IOWR('H', 0x00, struct hmm_dmirror_cmd);
 static const unsigned long CUFFD_HMM_MIGRATE_TO_DEV = _IOWR('H', 0x02, struct hmm_dmirror_cmd);
 static const unsigned long CUFFD_HMM_MIGRATE_TO_SYS = _IOWR('H', 0x03, struct hmm_dmirror_cmd);
+static const unsigned long CUFFD_HMM_SNAPSHOT = _IOWR('H', 0x04, struct hmm_dmirror_cmd);
 static const unsigned long CUFFD_HMM_EXCLUSIVE = _IOWR('H', 0x05, struct hmm_dmirror_cmd);
 
 /* What TEST_UFFD_OPS_CREATE of /dev/test_uffd_ops makes: a file of so many bytes for these UFFDIO_REGISTER_MODE_*. */
