@@ -7,12 +7,14 @@ import PackageDescription
 /// statically for the VM; without the trait the same sources are ordinary Swift, for unit tests.
 ///
 /// It shall be small: the optimizer may not make a copy of `expect` and its like for every closure that they are handed,
-/// and functions have sections of their own, of which the linker drops the unused and the equal ones.
+/// functions have sections of their own, of which the linker drops the unused and the equal ones, and sequences of
+/// instructions that many functions have become one function.
 let guestSettings: [SwiftSetting] = [
     .enableExperimentalFeature("Embedded", .when(traits: ["Guest"])),
     .unsafeFlags(
         ["-wmo", "-Osize", "-Xfrontend", "-function-sections"] + without(["closure-specialize", "capture-prop"])
-            + ["-Xcc", "-fno-asynchronous-unwind-tables", "-Xcc", "-fno-unwind-tables"],
+            + ["-Xcc", "-fno-asynchronous-unwind-tables", "-Xcc", "-fno-unwind-tables"]
+            + ["-Xllvm", "-enable-machine-outliner=always"],
         .when(traits: ["Guest"])
     ),
     .treatAllWarnings(as: .error),

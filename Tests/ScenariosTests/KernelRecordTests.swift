@@ -43,6 +43,7 @@ import Testing
         "uffd-selftest: wp-fork.anon", "Memory failure: 0x12: recovery action for clean LRU page: Recovered",
         "note: init[46] exited with irqs disabled", "x86/fpu: x87 FPU will use FXSAVE",
         "Spectre V2 : WARNING is not at the beginning", "zram: Added device: zram0", "debug: BUGs are none",
+        " ? page_table_check_set+0x7f/0x130", " list_del corruption is a function's name",
     ])
     func ordinaryLines(text: String) {
         #expect(record("6,1,2,-;\(text)")?.isSplat == false)

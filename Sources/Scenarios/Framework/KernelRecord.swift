@@ -30,7 +30,8 @@ public struct KernelRecord: Sendable {
     /// Whether the kernel reports a fault of its own with this line: a warning, an oops, a finding of a sanitizer or of
     /// lockdep, a stall, a corruption.
     public var isSplat: Bool {
-        guard facility == 0 else { return false }
+        // What is indented is a frame of a stack or the like: it names functions, whoever had it printed.
+        guard facility == 0, !text.begins(with: " ") else { return false }
         for start in KernelRecord.starts where text.begins(with: start.text) { return true }
         for part in KernelRecord.parts where text.includes(part.text) { return true }
         return false
@@ -49,7 +50,7 @@ public struct KernelRecord: Sendable {
     private static let parts: [StaticString] = [
         "kernel BUG at", "BUG: KASAN", "BUG: KFENCE", "BUG: soft lockup", "BUG: workqueue lockup", "hard LOCKUP",
         "KASAN: ", "detected stall", "detected expedited stalls", "self-detected stall", "Bad page", "bad page",
-        "Bad rss-counter", "list_add corruption", "list_del corruption", "page_table_check", "suspicious RCU usage",
+        "Bad rss-counter", "list_add corruption", "list_del corruption", "suspicious RCU usage",
         "new suspected memory leaks", ": Bad swap ", "unable to handle page fault", "NULL pointer dereference",
     ]
 }
