@@ -56,7 +56,7 @@ let package = Package(
     ],
     targets: [
         // The guest: what runs in the VM.
-        .target(name: "CUserfaultfd"),
+        .target(name: "CUserfaultfd", cSettings: [.define("CUFFD_STATIC", .when(traits: ["Guest"]))]),
         .target(name: "Userfaultfd", dependencies: ["CUserfaultfd"], swiftSettings: guestSettings),
         .target(name: "Scenarios", dependencies: ["Userfaultfd"], swiftSettings: guestSettings),
         .executableTarget(

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/*
+ * What glibc would link into a static program for features that this one has not. A definition of ours keeps the
+ * members of libc.a out that have its own, with all that they want in turn. Nothing here is ever used.
+ */
+#ifdef CUFFD_STATIC
+
+/* Who makes a thread gives it the state of a DNS resolver, and is linked with one: hosts, interfaces and all. */
+__thread void *__libc_resp;
+
+/* Error messages of the dynamic loader are translated, which wants message catalogues and iconv(3). */
+char *__dcgettext(const char *domain, const char *text, int category);
+
+char *__dcgettext(const char *domain, const char *text, int category)
+{
+	(void)domain;
+	(void)category;
+	return (char *)text;
+}
+
+#endif
