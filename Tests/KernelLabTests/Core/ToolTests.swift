@@ -114,10 +114,10 @@ final class Collected<Element: Sendable>: Sendable {
     }
 
     /// What make and its compilers are: a leader, and a grandchild that ignores SIGTERM; and what SwiftPM and its
-    /// compilers are: each child in a process group of its own, as "set -m" makes them.
+    /// compilers are: each child in a process group of its own, as bash's "set -m" makes them, with a terminal or without.
     @Test(arguments: ["", "set -m;"])
     func cancellationEndsTheWholeSession(jobControl: String) async throws {
-        var tool = shell
+        var tool = Tool(path: "/bin/bash")
         tool.grace = .milliseconds(200)
         let lines = Collected<String>()
         let (started, starting) = AsyncStream.makeStream(of: Void.self)
