@@ -54,7 +54,8 @@ public struct Selection: Sendable {
         let all = Selection.expand(catalog)
         // What is not for every run stays out of patterns for everything, "*.anon" and its like, too.
         let hidden =
-            (includesHarness ? [] : [Scenario.harnessPrefix]) + (includesStress ? [] : [Scenario.stressPrefix])
+            (includesHarness ? [] : [Scenario.harnessPrefix])
+            + (includesStress ? [] : [Scenario.stressPrefix, Scenario.longPrefix])
             + [Scenario.benchPrefix]
         let selectors = patterns.map { Selector($0, hidden) }
         let excluders = skips.map { Selector($0, hidden) }
