@@ -33,14 +33,7 @@ struct BenchCommand: AsyncParsableCommand {
     )
     var patterns: [String] = []
 
-    @Option(
-        help: ArgumentHelp(
-            "A second kernel to compare with: 'stock' is the same one without patches.",
-            valueName: "stock|image"
-        ),
-        completion: .file()
-    )
-    var against: String?
+    @OptionGroup var reference: ReferenceOptions
 
     @OptionGroup var kernel: KernelOptions
     @OptionGroup(title: "Virtual machine") var machine: MachineOptions
@@ -63,27 +56,21 @@ struct BenchCommand: AsyncParsableCommand {
         for pattern in patterns where !pattern.hasPrefix("bench-") {
             throw CommandLineError.badValue(pattern, option: "a benchmark's name", allowed: "what begins with 'bench-'")
         }
-        if against == "stock", kernel.source.series == "none" {
-            throw CommandLineError.contradiction(
-                "--against stock",
-                "--series none",
-                wayOut: "the kernel has no patches that could make a difference"
-            )
-        }
+        try reference.validate(with: kernel)
     }
 
     func run() async throws {
         let started = ContinuousClock.now
         let root = try PackageRoot.find()
-        let (reference, tested) = try await Screen.during(screen.reader(on: .output, title: "rwp bench")) { events in
+        let (compared, tested) = try await Screen.during(screen.reader(on: .output, title: "rwp bench")) { events in
             let lab = Lab(root: root, events: events)
             let subject = try lab.kernelPlan(kernel)
-            let other = try against.map { try lab.referencePlan($0, for: subject, build: kernel.build) }
-            var reference: [TestRound]?
-            if let other { reference = try await TestPipeline(lab: lab, plan: plan(other)).run() }
-            return (reference, try await TestPipeline(lab: lab, plan: plan(subject)).run())
+            let other = try reference.against.map { try lab.referencePlan($0, for: subject, build: kernel.build) }
+            var compared: [TestRound]?
+            if let other { compared = try await TestPipeline(lab: lab, plan: plan(other)).run() }
+            return (compared, try await TestPipeline(lab: lab, plan: plan(subject)).run())
         }
-        let boots = (reference ?? []) + tested
+        let boots = (compared ?? []) + tested
         if !screen.quiet {
             let again = RerunCommand(arguments: CommandLine.arguments, patterns: patterns)
             let ink = Ink.of(STDOUT_FILENO, environment: ProcessInfo.processInfo.environment)
@@ -91,7 +78,7 @@ struct BenchCommand: AsyncParsableCommand {
         }
         let table = FigureTable(
             figures: FigureSheet(tested.map(\.results.suite)),
-            reference: reference.map { FigureSheet($0.map(\.results.suite)) }
+            reference: compared.map { FigureSheet($0.map(\.results.suite)) }
         )
         Output.standardOutput.write(table.text(.standardOutput))
         if boots.exitStatus != .passed { throw ExitCode(boots.exitStatus.rawValue) }

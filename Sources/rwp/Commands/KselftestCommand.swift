@@ -52,14 +52,7 @@ struct KselftestCommand: AsyncParsableCommand {
     )
     var selftestsFrom: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "A second kernel to compare with: 'stock' is the same one without patches.",
-            valueName: "stock|image"
-        ),
-        completion: .file()
-    )
-    var against: String?
+    @OptionGroup var reference: ReferenceOptions
 
     @OptionGroup var kernel: KernelOptions
     @OptionGroup(title: "Virtual machine") var machine: KselftestMachineOptions
@@ -95,13 +88,7 @@ struct KselftestCommand: AsyncParsableCommand {
         for argument in arguments where argument.contains(where: { $0 == "\t" || $0.isNewline }) {
             throw KselftestError.badArgument(argument)
         }
-        if against == "stock", kernel.source.series == "none" {
-            throw CommandLineError.contradiction(
-                "--against stock",
-                "--series none",
-                wayOut: "the kernel has no patches that could make a difference"
-            )
-        }
+        try reference.validate(with: kernel)
     }
 
     func run() async throws {
@@ -139,7 +126,7 @@ struct KselftestCommand: AsyncParsableCommand {
             arguments: arguments,
             selftests: selftestsFrom.map { FilePath($0) },
             kernel: kernelPlan,
-            reference: try against.map { try lab.referencePlan($0, for: kernelPlan, build: kernel.build) },
+            reference: try reference.against.map { try lab.referencePlan($0, for: kernelPlan, build: kernel.build) },
             machine: machine.machine,
             accelerator: machine.accel,
             timeoutScale: timeoutScale,

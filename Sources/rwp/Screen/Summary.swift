@@ -24,7 +24,10 @@ struct Summary: Sendable {
         if !failures.isEmpty { lines.append("") }
         for round in rounds where !round.results.troubles.isEmpty { lines += troubleLines(round.results, ink: ink) }
         lines.append(counts(ink))
-        if let round = rounds.first { lines += differenceLines(round.results.suite) + skipLines(round.results.suite) }
+        if let suite = rounds.first?.results.suite {
+            lines += reasonLines(.expected, "expected", of: suite, limit: Self.differenceLimit)
+            lines += reasonLines(.skipped, "skipped ", of: suite, limit: Self.reasonLimit)
+        }
         if let round = rounds.first, rounds.count == 1 { lines.append(machineLine(round.results)) }
         for round in rounds.prefix(Self.limit) { lines.append("results  \(round.folder)") }
         if let command = again.line(for: failures.map(\.name)) { lines.append("again    \(command)") }
@@ -46,20 +49,12 @@ struct Summary: Sendable {
             + (elapsed.map { ", \($0.spoken)" } ?? "") + (isWhole ? "" : ink.red(" (not all of it ran)"))
     }
 
-    /// What is known to be different on this kernel, and showed.
-    private func differenceLines(_ suite: SuiteResult) -> [String] {
-        let reasons = suite.reasons(for: .expected)
-        let rest = reasons.dropFirst(Self.differenceLimit).reduce(0) { $0 + $1.count }
-        return reasons.prefix(Self.differenceLimit).map { "expected \($0.count): \($0.reason.printable)" }
-            + (rest > 0 ? ["expected \(rest) for other reasons"] : [])
-    }
-
-    /// Why scenarios were skipped, which is the same in each boot.
-    private func skipLines(_ suite: SuiteResult) -> [String] {
-        let reasons = suite.skipReasons
-        let rest = reasons.dropFirst(Self.reasonLimit).reduce(0) { $0 + $1.count }
-        return reasons.prefix(Self.reasonLimit).map { "skipped  \($0.count): \($0.reason.printable)" }
-            + (rest > 0 ? ["skipped  \(rest) for other reasons"] : [])
+    /// Why results have a verdict, which is the same in each boot: a line a reason, the most frequent ones.
+    private func reasonLines(_ verdict: Verdict, _ word: String, of suite: SuiteResult, limit: Int) -> [String] {
+        let reasons = suite.reasons(for: verdict)
+        let rest = reasons.dropFirst(limit).reduce(0) { $0 + $1.count }
+        return reasons.prefix(limit).map { "\(word) \($0.count): \($0.reason.printable)" }
+            + (rest > 0 ? ["\(word) \(rest) for other reasons"] : [])
     }
 
     /// What it ran on: "7.2.13-rwp, TCG, boot 1.4 s, suite 48 s".
