@@ -6,7 +6,7 @@ enum RWP {
         RWPAsync.scenarios + RWPSync.scenarios + RWPScan.scenarios
         + RWPMprotect.scenarios + RWPLifetime.scenarios + RWPDrop.scenarios
         + RWPFork.scenarios + RWPRemap.scenarios + RWPSwap.scenarios
-        + RWPGup.scenarios + RWPForce.scenarios + RWPMigrate.scenarios
+        + RWPGup.scenarios + RWPForce.scenarios + RWPCoreDump.scenarios + RWPMigrate.scenarios
         + RWPToggle.scenarios + RWPTHP.scenarios + RWPBesideWP.scenarios
         + RWPKeeps.scenarios + RWPMosaic.scenarios + RWPMessages.scenarios
         + RWPModes.scenarios + RWPMoves.scenarios + RWPForkMore.scenarios + RWPNuma.scenarios

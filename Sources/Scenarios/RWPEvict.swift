@@ -95,8 +95,9 @@ enum RWPEvict {
         var evicted = 0
         for round in 0..<size.rounds {
             try pager.track()
-            workload.openWindow()
+            // Before the window opens: each worker does so many in it, and then waits for its end.
             let goal = workload.operations + UInt64(size.operations)
+            workload.openWindow()
             try pager.serve { workload.operations >= goal || workers.contains { $0.isFinished } }
             workload.closeWindow()
             let cold = try pager.evict(atMost: size.evictions)

@@ -56,13 +56,21 @@ final class Workload: Sendable {
     var operations: UInt64 { state[0] }
 
     /// Tells the workers to check their words and end.
-    func stop() { state[1] = 1 }
+    func stop() {
+        state[1] = 1
+        advance(by: 2)
+    }
 
     /// Begins a window: accesses from now on count, and the hot units are others.
-    func openWindow() { window.add(1, at: 0) }
+    func openWindow() { advance(by: 1) }
 
     /// Ends it.
-    func closeWindow() { window.add(1, at: 0) }
+    func closeWindow() { advance(by: 1) }
+
+    private func advance(by steps: UInt64) {
+        window.add(steps, at: 0)
+        window.wakeAll(at: 0)
+    }
 
     /// The first of these units that was accessed, from beginning to end, within the window that was closed last.
     func firstHot(of units: [Int]) -> Int? {
@@ -104,7 +112,7 @@ final class Workload: Sendable {
         var share = Share(choices: Choices(seed: context.load.seed, stream: worker))
         while state[1] == 0 {
             guard let unit = next(&share) else {
-                sched_yield()
+                window.wait(while: share.window, at: 0)
                 continue
             }
             try access([unit]) { () throws(Failure) in
@@ -128,7 +136,7 @@ final class Workload: Sendable {
             var units: [Int] = []
             while units.count < 8, let unit = next(&share) { units.append(unit) }
             if units.isEmpty {
-                sched_yield()
+                window.wait(while: share.window, at: 0)
             } else {
                 try access(units) { () throws(Failure) in try verify(worker, guest, units) }
             }

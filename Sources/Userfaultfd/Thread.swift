@@ -118,4 +118,15 @@ public final class Words: Sendable {
         precondition(index >= 0 && index < count)
         return cuffd_fetch_add64(base + UInt(index) * 8, value)
     }
+
+    /// Blocks while a word has a value, as long as nobody calls `wakeAll(at:)` after changing it (futex(2)).
+    public func wait(while value: UInt64, at index: Int) {
+        while self[index] == value { cuffd_futex_wait(base + UInt(index) * 8, value) }
+    }
+
+    /// Wakes the threads that wait for a change of a word.
+    public func wakeAll(at index: Int) {
+        precondition(index >= 0 && index < count)
+        cuffd_futex_wake_all(base + UInt(index) * 8)
+    }
 }

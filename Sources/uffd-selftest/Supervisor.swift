@@ -73,7 +73,7 @@ final class Supervisor {
                 // Also for the host, to whom silence is a machine that hangs.
                 output.line(
                     KTAP.note(
-                        "this machine takes \(pace.percent) % of the time that it takes at its best: the limit is longer"
+                        "this machine takes \(pace.words): the limit is longer"
                     )
                 )
                 told += seconds * 1000

@@ -4,7 +4,9 @@
 #define CUFFD_PROCESS_H
 
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -65,6 +67,20 @@ static inline const char *cuffd_next_name(DIR *directory)
 	struct dirent *entry = readdir(directory);
 
 	return entry ? entry->d_name : NULL;
+}
+
+/*
+ * futex(2) on the lower half of a word: sleeps while that has a value, until it is woken, and may wake up for nothing. Of
+ * threads of one process, on a little-endian machine.
+ */
+static inline void cuffd_futex_wait(uintptr_t word, uint64_t value)
+{
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, (uint32_t)value, NULL);
+}
+
+static inline void cuffd_futex_wake_all(uintptr_t word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX);
 }
 
 /* Resources of setrlimit(2), which are of an enum type in glibc, some of them macros over it. */

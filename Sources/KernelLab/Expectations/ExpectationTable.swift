@@ -19,14 +19,17 @@ extension Expectations {
 
             """
         for entry in entries {
-            let patterns = entry.results.map { "`\($0)`" }.joined(separator: " ")
-            let except = (entry.except ?? []).map { "`\($0)`" }.joined(separator: " ")
+            let fails = codes(entry.results)
+            let except = entry.except.map { ", but not \(codes($0))" } ?? ""
+            let sometimes = entry.sometimes.map { ", by chance \(codes($0))" } ?? ""
             let what = entry.what + (entry.flavor.map { " (flavour \($0))" } ?? "")
-            let cells = [
-                "**\(entry.rule)**", what, entry.since, patterns + (except.isEmpty ? "" : ", but not \(except)"),
-            ]
+            let cells = ["**\(entry.rule)**", what, entry.since, fails + except + sometimes]
             text += "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |\n"
         }
         return text
+    }
+
+    private func codes(_ patterns: [String]) -> String {
+        patterns.map { "`\($0)`" }.joined(separator: " ")
     }
 }

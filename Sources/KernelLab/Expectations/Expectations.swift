@@ -26,7 +26,7 @@ public struct KnownDifference: Sendable, Hashable, Codable {
 /// The known differences of one kernel, from a file such as `kernel-patches/expected/v7.3.toml`.
 ///
 /// A result that an entry names must fail. Where it does, that is no news; where it passes, the file is wrong, and the
-/// run fails as it does for any other failure.
+/// run fails as it does for any other failure. Only one that fails by chance may do either.
 public struct Expectations: Sendable {
     /// One `[[expected]]` table.
     public struct Entry: Sendable, Hashable, Decodable {
@@ -34,6 +34,8 @@ public struct Expectations: Sendable {
         public var results: [String]
         /// Patterns of those among them that pass.
         public var except: [String]?
+        /// Patterns of those among them that pass or fail by chance, since threads of theirs race.
+        public var sometimes: [String]?
         /// The contract's rule.
         public var rule: String
         /// What the kernel does.
@@ -50,6 +52,11 @@ public struct Expectations: Sendable {
         public func names(_ result: String) -> Bool {
             results.contains { ResultPattern.matches(result, $0) }
                 && !(except ?? []).contains { ResultPattern.matches(result, $0) }
+        }
+
+        /// Whether a result that it names may pass too.
+        func letsPass(_ result: String) -> Bool {
+            (sometimes ?? []).contains { ResultPattern.matches(result, $0) }
         }
     }
 
@@ -79,8 +86,8 @@ public struct Expectations: Sendable {
             shape: .table([
                 "seen": .string,
                 "expected": .tables([
-                    "results": .strings, "except": .optional(.strings), "rule": .string, "what": .string,
-                    "since": .string, "flavor": .optional(.string),
+                    "results": .strings, "except": .optional(.strings), "sometimes": .optional(.strings),
+                    "rule": .string, "what": .string, "since": .string, "flavor": .optional(.string),
                 ]),
             ])
         )
@@ -110,7 +117,10 @@ public struct Expectations: Sendable {
                 "is “\(flavor)”, and the flavours are \(flavours.joined(separator: ", "))"
             )
         }
-        for (name, patterns) in [("results", entry.results), ("except", entry.except ?? [])] {
+        let lists = [
+            ("results", entry.results), ("except", entry.except ?? []), ("sometimes", entry.sometimes ?? []),
+        ]
+        for (name, patterns) in lists {
             for pattern in patterns where !results.contains(where: { ResultPattern.matches($0, pattern) }) {
                 let nearest = NearestName.of(pattern, among: results).map { "; the nearest result is \($0)" } ?? ""
                 throw document.badValue("\(key).\(name)", "has “\(pattern)”, which matches no scenario\(nearest)")
@@ -125,9 +135,14 @@ public struct Expectations: Sendable {
         return some
     }
 
+    /// The entry about a result; nil for one that must pass.
+    func entry(for result: String) -> Entry? {
+        entries.first { $0.names(result) }
+    }
+
     /// The difference that a result shows; nil for one that must pass.
     public func difference(for result: String) -> KnownDifference? {
-        entries.first { $0.names(result) }?.difference
+        entry(for: result)?.difference
     }
 }
 

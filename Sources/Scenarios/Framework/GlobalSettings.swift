@@ -9,14 +9,15 @@ import Userfaultfd
 public struct GlobalSettings: Sendable {
     private let values: [(path: StaticString, value: String)]
 
-    /// KSM (Documentation/admin-guide/mm/ksm.rst) and NUMA balancing; `run` comes last, so that nothing runs with
-    /// half of its settings.
+    /// KSM (Documentation/admin-guide/mm/ksm.rst), NUMA balancing and core dumps; KSM's `run` comes last of its, so that
+    /// nothing runs with half of its settings.
     private static let paths: [StaticString] = [
         "/sys/kernel/mm/ksm/use_zero_pages", "/sys/kernel/mm/ksm/sleep_millisecs", "/sys/kernel/mm/ksm/pages_to_scan",
         "/sys/kernel/mm/ksm/smart_scan", "/sys/kernel/mm/ksm/run",
         "/sys/kernel/debug/sched/numa_balancing/scan_delay_ms",
         "/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms",
         "/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "/proc/sys/kernel/numa_balancing",
+        "/proc/sys/kernel/core_pattern",
     ]
 
     /// Reads those that the kernel has.

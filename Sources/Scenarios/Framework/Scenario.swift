@@ -56,10 +56,6 @@ public struct Scenario: Sendable {
 
     static let stressPrefix = "stress-"
 
-    /// What the names of scenarios begin with whose run takes from seconds to minutes, by chance, under emulation. They
-    /// run as those of load do.
-    static let longPrefix = "rwp-evict-"
-
     /// What the names of benchmarks begin with. They print figures and assert no times, and run only when named.
     static let benchPrefix = "bench-"
 }

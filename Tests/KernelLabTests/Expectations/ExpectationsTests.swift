@@ -102,6 +102,16 @@ import Testing
         #expect(judged.scenarios[2].reason == "lost too" && judged.scenarios[2].difference == nil)
     }
 
+    @Test func whatFailsByChanceMayPass() async throws {
+        let text = Self.entry.replacing("except", with: "sometimes = [\"rwp-ksm-zero\", \"*.shmem\"]\nexcept")
+        let expectations = try await read(text.replacing("except = [\"*.shmem\"]\n", with: ""))
+        let judged = expectations.judging(suite())
+        #expect(judged.scenarios.map(\.verdict) == [.expected, .passed, .expected, .passed])
+        #expect(judged.scenarios[1].difference == nil)
+        #expect(expectations.markdown(name: "v7.3").hasSuffix("`rwp-ksm-*`, by chance `rwp-ksm-zero` `*.shmem` |\n"))
+        #expect(await problem(Self.entry + "sometimes = [\"*.hugetlb\"]\n").contains("expected[0].sometimes"))
+    }
+
     @Test func whatIsSkippedIsNeither() async throws {
         var suite = suite()
         suite.scenarios[0].verdict = .skipped
