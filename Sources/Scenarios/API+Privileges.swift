@@ -44,6 +44,38 @@ extension API {
             }
         },
         check(
+            "api-unprivileged-offer",
+            "Without privileges the same features and ioctls are offered.",
+            rules: "N1",
+            needs: [.root]
+        ) { (context) throws(Failure) in
+            let offer = try Userfaultfd.offered()
+            try asNobody { () throws(Failure) in
+                let nobodys = try Userfaultfd.offered()
+                try context.expectEqual(nobodys.features.rawValue, offer.features.rawValue, "features")
+                try context.expectEqual(nobodys.ioctls.rawValue, offer.ioctls.rawValue, "ioctls")
+            }
+        },
+        check(
+            "api-unprivileged-rwp",
+            "Without privileges user mode's accesses of armed pages trap, too.",
+            rules: "N1 F1",
+            needs: [.root, .features(.readWriteProtect)]
+        ) { (context) throws(Failure) in
+            try asNobody { () throws(Failure) in
+                let memory = try Memory(.anon, pages: 1)
+                memory.fill()
+                let uffd = try Userfaultfd(features: .readWriteProtect, flags: [.nonblocking, .userModeOnly])
+                try uffd.register(memory.range, .readWriteProtect)
+                try uffd.readWriteProtect(memory.range)
+                let reader = try Access.read(memory, 0)
+                try context.expectFault(uffd, at: memory.address(0), .readWriteProtect)
+                try uffd.readWriteProtect(memory.range, false)
+                try reader.finish()
+                try memory.check("at the end")
+            }
+        },
+        check(
             "api-device",
             "/dev/userfaultfd makes descriptors that work like those of userfaultfd(2), and refuses unknown flags.",
             needs: [.file("/dev/userfaultfd", "CONFIG_USERFAULTFD"), .root]

@@ -57,6 +57,24 @@ extension API {
                 try uffd.register(special, .readWriteProtect)
             }
         },
+        check(
+            "api-rwp-file",
+            "A file that is neither shmem nor hugetlb: EINVAL, also where WP_ASYNC takes any memory.",
+            rules: "G1",
+            needs: needsRWP + [.features(.writeProtectAsync), .root, .ownMachine]
+        ) { (context) throws(Failure) in
+            let file = try ramfsFile(length: basePageSize)
+            let features: Features = [.readWriteProtect, .readWriteProtectAsync, .writeProtectAsync]
+            for sharing in [MAP_PRIVATE, MAP_SHARED] {
+                let place = cuffd_mmap(0, basePageSize, PROT_READ | PROT_WRITE, sharing, file, 0)
+                let range = AddressRange(start: UInt(try checked("mmap", place)), length: basePageSize)
+                let uffd = try Userfaultfd(features: features)
+                try context.expectErrno(.invalid, "REGISTER of a file") { () throws(Failure) in
+                    try uffd.register(range, .readWriteProtect)
+                }
+                try uffd.register(range, .writeProtect)
+            }
+        },
         onKinds("api-rwp-inaccessible", "A range with PROT_NONE memory, all of it or a part: EINVAL.", "G2") {
             (context, memory) throws(Failure) in
             let uffd = try Userfaultfd(features: .readWriteProtect)
@@ -178,6 +196,16 @@ extension API {
             }
         },
     ]
+
+    /// A new file on ramfs, which is always there and is no shmem, in a mount namespace of its own.
+    private static func ramfsFile(length: UInt) throws(Failure) -> Int32 {
+        let newNamespace = 0x0002_0000  // CLONE_NEWNS
+        try checked("unshare", cuffd_syscall(Int(SYS_unshare), newNamespace, 0, 0, 0, 0, 0))
+        try checked("mount of ramfs", cuffd_mount("ramfs", "/tmp", ""))
+        let file = try checked("open", cuffd_open("/tmp/file", O_RDWR | O_CREAT, 0o600))
+        if ftruncate(file, Int(length)) != 0 { throw Failure(call: "ftruncate", code: cuffd_errno()) }
+        return Int32(file)
+    }
 
     /// A case of registering for RWP; the memory is populated. Arming huge pages of shmem is a subject of its own (B3,
     /// rwp-thp), which the cases here leave out.

@@ -12,5 +12,7 @@ enum RWP {
         + RWPModes.scenarios + RWPMoves.scenarios + RWPForkMore.scenarios + RWPNuma.scenarios
         + RWPDevice.scenarios + RWPDeviceAccess.scenarios
         + RWPRace.scenarios + RWPInterrupted.scenarios + RWPKsm.scenarios + RWPFuzz.scenarios
+        + RWPAsyncLife.scenarios + RWPCollapse.scenarios + RWPNeighbours.scenarios + RWPMoveModes.scenarios
+        + RWPHints.scenarios + RWPScanNothing.scenarios
         + RWPKvm.scenarios + RWPEvict.scenarios + RWPStress.scenarios
 }

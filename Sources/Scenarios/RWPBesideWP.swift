@@ -40,6 +40,14 @@ enum RWPBesideWP {
             needs: needs,
             neighbours
         ),
+        Scenario(
+            "rwp-wp-one-async",
+            "WP_ASYNC leaves RWP synchronous, and RWP_ASYNC leaves WP synchronous",
+            rules: "F1 F2",
+            on: MemoryKind.all,
+            needs: needs,
+            oneAsync
+        ),
     ]
 
     private static func refused(_ context: Context) throws(Failure) {
@@ -127,6 +135,40 @@ enum RWPBesideWP {
         // hugetlb VMAs are VM_DONTEXPAND, which never merge.
         let merged = context.kind.isHugetlb ? 2 : 1
         try context.expectEqual(try AddressSpace.mappings(in: memory.range), merged, "VMAs after unregister")
+    }
+
+    private static func oneAsync(_ context: Context) throws(Failure) {
+        let features: Features = [.writeProtect, .writeProtectFiles]
+        for rwpIsAsync in [false, true] {
+            let extra: Features = rwpIsAsync ? [] : [.writeProtectAsync, .writeProtectUnpopulated]
+            let protected = try Protected(context, async: rwpIsAsync, features: features.union(extra))
+            let (uffd, memory) = (protected.uffd, protected.memory)
+            let other = try Memory(context.kind, chunks: 4)
+            try other.populate()
+            try uffd.register(other.range, .writeProtect)
+            try protected.showTrap()
+            try protected.armAll()
+            try uffd.writeProtect(other.range)
+            if rwpIsAsync {
+                memory.store(memory.firstPage(2), offset: 100, 1)
+                try protected.expectAccessed([2], "after a write")
+                let page = other.firstPage(1)
+                let writer = try Access.write(other, page, offset: 100, 1)
+                let fault = try uffd.nextFault()
+                try context.expect(fault.flags == [.writeProtect, .write], "flags \(fault.flags.rawValue)")
+                try context.expect(other.chunk(1).contains(fault.address), "address of the WP message")
+                try uffd.writeProtect(other.chunk(1), false)
+                try writer.finish()
+            } else {
+                other.store(other.firstPage(1), offset: 100, 1)
+                try protected.expectNoMessage("a write in an asynchronous WP VMA")
+                try protected.expectTrap(1, .read)
+                try protected.expectTrap(2, .write(1), offset: 100)
+                try protected.resolve(0..<4)
+            }
+            try memory.check("at the end")
+            try other.check("at the end")
+        }
     }
 
     private static func expectNoBit(_ protected: Protected, _ when: String) throws(Failure) {

@@ -30,9 +30,19 @@ enum RWPForkMore {
             "a monitor that closes instead of reading EVENT_FORK: child and parent are accessible, nobody hangs",
             rules: "L3 L6",
             on: MemoryKind.all,
-            needs: Need.rwp + [.features(.eventFork), .root],
-            unread
-        ),
+            needs: Need.rwp + [.features(.eventFork), .root]
+        ) { (context) throws(Failure) in
+            try unread(context, .readWriteProtect) { (uffd, range) throws(Failure) in try uffd.readWriteProtect(range) }
+        },
+        Scenario(
+            "rwp-fork-unread-wp",
+            "the same, of write-protected memory: nothing stays protected whose faults nobody hears of",
+            rules: "L3 L6",
+            on: MemoryKind.all,
+            needs: Need.rwp + [.features([.eventFork, .writeProtect, .writeProtectFiles]), .root]
+        ) { (context) throws(Failure) in
+            try unread(context, .writeProtect) { (uffd, range) throws(Failure) in try uffd.writeProtect(range) }
+        },
         Scenario(
             "rwp-fork-then-arm",
             "pages shared with a child can be armed and resolved, and are still copied on write",
@@ -112,20 +122,27 @@ enum RWPForkMore {
 
     /// The monitor is a process that alone has the userfaultfd: a child gets a copy of the forking process's
     /// descriptors before the event is sent, and would keep open what its parent closes.
-    private static func unread(_ context: Context) throws(Failure) {
+    private static func unread(
+        _ context: Context,
+        _ mode: RegisterMode,
+        _ protect: (Userfaultfd, AddressRange) throws(Failure) -> Void
+    ) throws(Failure) {
         try Protected(context, async: false).showTrap()
-        let uffd = try Userfaultfd(features: [.readWriteProtect, .eventFork])
+        let uffd = try Userfaultfd(
+            features: [.readWriteProtect, .eventFork, .writeProtect, .writeProtectFiles]
+        )
         let monitor = try Child { () throws(Failure) in
             _ = try waitReadable(uffd.descriptor, milliseconds: -1)
             return 0
         }
         let memory = try Memory(context.kind, chunks: 4)
         try memory.populate()
-        try uffd.register(memory.range, .readWriteProtect)
-        try uffd.readWriteProtect(memory.range)
+        try uffd.register(memory.range, mode)
+        try protect(uffd, memory.range)
         try memory.expectUffdBit(on: 0..<memory.pages, context, "armed")
         uffd.close()
         let child = try Child { () throws(Failure) in
+            try memory.expectUffdBit(on: 0..<0, context, "in the child, before an access")
             try memory.check("in the child")
             try memory.expectUffdBit(on: 0..<0, context, "in the child")
             if !memory.kind.isShared { memory.fill(seed: 2) }

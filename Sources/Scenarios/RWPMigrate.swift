@@ -135,13 +135,13 @@ enum RWPMigrate {
         let (protected, target) = try collapsible(context)
         let armed = target.lowerBound + 5
         try protected.arm(armed..<(armed + 1))
-        collapse(protected.memory, target)
+        protected.memory.tryCollapse(target)
         try context.expect(try protected.memory.entry(armed).isUffd, "MADV_COLLAPSE lost the arm")
         try context.expect(try !protected.memory.isHuge(target), "MADV_COLLAPSE mapped an armed page huge")
         try protected.expectTrap(armed, .read)
         try protected.memory.check("at the end")
         // It was for the arm that it refused: without one it collapses what is anonymous.
-        collapse(protected.memory, target)
+        protected.memory.tryCollapse(target)
         if context.kind.isAnonymous {
             try context.expect(try protected.memory.isHuge(target), "MADV_COLLAPSE does not collapse unarmed pages")
         }
@@ -151,30 +151,26 @@ enum RWPMigrate {
         let first = try Protected(context, async: false)
         try first.showTrap()
         // Both mappings have the file's huge pages at aligned addresses, as collapsing and freeing page tables want.
-        let pages = Int(try Memory.hugePageSize(.anonTHP) / basePageSize)
-        let memory = try Memory(context.kind, pages: 2 * pages).remapped(to: aligned())
-        let other = try memory.alias().remapped(to: aligned())
+        let memory = try Memory.collapsible(context.kind, huge: 2)
+        let other = try memory.collapsibleAlias()
+        let pages = memory.pages / 2
         memory.fill()
         try first.uffd.register(memory.range, .readWriteProtect)
         let protected = Protected(first, memory: memory)
         try protected.arm(0..<pages)
-        try other.advise(other.range, MADV_HUGEPAGE)
-        collapse(other, 0..<pages)
+        other.tryCollapse(0..<pages)
         try protected.expectArmedPages("after MADV_COLLAPSE elsewhere") { $0 < pages }
         for page in [0, pages - 1] { try protected.expectTrap(page, .read) }
         try protected.resolve(0..<memory.pages)
         try memory.check("at the end")
     }
 
-    /// An address for two aligned huge pages, with a mapping to replace there.
-    private static func aligned() throws(Failure) -> UInt { try Memory(.anonTHP, chunks: 2).range.start }
-
     private static func collapseSwapped(_ context: Context) throws(Failure) {
         let (protected, target) = try collapsible(context)
         let armed = target.lowerBound + 5
         try protected.arm(armed..<(armed + 1))
         try protected.memory.swapOut(armed..<(armed + 1))
-        collapse(protected.memory, target)
+        protected.memory.tryCollapse(target)
         try context.expect(try protected.memory.entry(armed).isUffd, "MADV_COLLAPSE lost the arm")
         try protected.expectTrap(armed, .write(1), offset: 100)
         try protected.memory.check("at the end")
@@ -190,13 +186,6 @@ enum RWPMigrate {
         let start = protected.memory.range.start
         let first = Int((huge - start % huge) % huge / basePageSize)
         return (protected, first..<(first + perHuge))
-    }
-
-    /// Asks for a collapse (MADV_COLLAPSE); whether it is refused is the kernel's business, and the state tells.
-    private static func collapse(_ memory: Memory, _ pages: Range<Int>) {
-        let collapse: Int32 = 25  // MADV_COLLAPSE, 6.1
-        let range = memory.pages(pages)
-        _ = madvise(UnsafeMutableRawPointer(bitPattern: range.start), Int(range.length), collapse)
     }
 
     private static func compaction(_ context: Context) throws(Failure) {

@@ -17,6 +17,16 @@ enum RWPNuma {
         hinted("rwp-numa-mremap", "mremap(2) without EVENT_REMAP moves the hints of unarmed pages", rules: "L4 F4") {
             (protected) throws(Failure) in try protected.memory.remapped()
         },
+        hinted("rwp-numa-resolve", "resolving what is not armed leaves its hints alone", rules: "P2 F4") {
+            (protected) throws(Failure) in
+            try protected.resolve(0..<protected.memory.chunkCount)
+            return protected.memory
+        },
+        hinted("rwp-numa-unregister", "unregister leaves the hints of unarmed pages alone", rules: "L6 F4") {
+            (protected) throws(Failure) in
+            try protected.uffd.unregister(protected.memory.range)
+            return protected.memory
+        },
         hinted("rwp-numa-arm", "a hinted page can be armed: it traps", rules: "F4 P1") { (protected) throws(Failure) in
             let memory = protected.memory
             try protected.armAll()

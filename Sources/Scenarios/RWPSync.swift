@@ -87,6 +87,14 @@ enum RWPSync {
             signal
         ),
         Scenario(
+            "rwp-sync-arm-again",
+            "arming again wakes nobody who waits",
+            rules: "P1 P2",
+            on: MemoryKind.all,
+            needs: Need.rwp,
+            armAgain
+        ),
+        Scenario(
             "rwp-sync-unarmed",
             "an unarmed page of the range never traps",
             rules: "F1 P1",
@@ -262,6 +270,21 @@ enum RWPSync {
         try protected.resolve(1..<2)
         try thread.join()
         try protected.expectNoMessage("after resolving")
+    }
+
+    /// A thread that is woken leaves the queue of those who wait at once, and may come back to it with a message.
+    private static func armAgain(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        try protected.armAll()
+        let reader = try protected.touch(1)
+        try protected.expectMessage(1, .read)
+        for _ in 0..<2 { try protected.armAll() }
+        let waiters = try protected.uffd.waiters()
+        try context.expect(waiters == (0, 1), "\(waiters.total) wait, \(waiters.pending) of them with a new message")
+        try protected.resolve(1..<2)
+        try reader.join()
+        try protected.expectNoMessage("after resolving")
+        try protected.expectAccessed([1], "after one trap")
     }
 
     private static func unarmed(_ context: Context) throws(Failure) {

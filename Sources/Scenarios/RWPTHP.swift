@@ -81,6 +81,14 @@ enum RWPTHP {
             registerPart
         ),
         Scenario(
+            "rwp-thp-private",
+            "huge pages of a file in a private mapping are armed page by page",
+            rules: "P1 B3",
+            on: [.shmemTHP],
+            needs: Need.rwp,
+            privateMapping
+        ),
+        Scenario(
             "rwp-thp-truncate",
             "truncation in the midst of a huge page drops the arms beyond it, and no access before it",
             rules: "L2 S2 B3",
@@ -91,16 +99,18 @@ enum RWPTHP {
     ]
 
     private static func armOne(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false, chunks: 1)
-        let memory = protected.memory
-        try protected.showTrap()
-        try protected.uffd.readWriteProtect(memory.page(7))
-        try protected.expectArmedPages("one armed") { $0 == 7 }
-        memory.load(6)
-        memory.store(8, offset: 100, 1)
-        try protected.expectNoMessage("access of unarmed neighbours")
-        try protected.expectPageTrap(7)
-        try memory.check("at the end")
+        for mode: RegisterMode in [.readWriteProtect, [.readWriteProtect, .missing]] {
+            let protected = try Protected(context, async: false, chunks: 1, mode: mode)
+            let memory = protected.memory
+            try protected.showTrap()
+            try protected.uffd.readWriteProtect(memory.page(7))
+            try protected.expectArmedPages("one armed") { $0 == 7 }
+            memory.load(6)
+            memory.store(8, offset: 100, 1)
+            try protected.expectNoMessage("access of unarmed neighbours")
+            try protected.expectPageTrap(7)
+            try memory.check("at the end")
+        }
     }
 
     private static func resolveOne(_ context: Context) throws(Failure) {
@@ -209,6 +219,33 @@ enum RWPTHP {
         for page in [5, 99] { try protected.expectPageTrap(page) }
         try protected.uffd.readWriteProtect(memory.pages(5..<100), false)
         try memory.check("at the end")
+    }
+
+    private static func privateMapping(_ context: Context) throws(Failure) {
+        let first = try Protected(context, async: false, chunks: 1)
+        try first.showTrap()
+        let file = try Memory(context.kind, chunks: 1)
+        try file.populate()
+        let memory = try file.alias()
+        let (start, length) = (memory.range.start, memory.range.length)
+        let flags = MAP_PRIVATE | MAP_FIXED
+        try checked("mmap", cuffd_mmap(start, length, PROT_READ | PROT_WRITE, flags, memory.descriptor, 0))
+        try memory.advise(memory.range, MADV_HUGEPAGE)
+        try memory.check("read from the file")
+        try context.expect(try memory.isHuge(0..<memory.pages), "a private mapping of huge pages is not huge")
+        try first.uffd.register(memory.range, .readWriteProtect)
+        let protected = Protected(first, memory: memory)
+        try protected.uffd.readWriteProtect(memory.page(7))
+        try protected.expectArmedPages("one armed") { $0 == 7 }
+        memory.load(6)
+        memory.store(8, offset: 100, 1)
+        try protected.expectNoMessage("access of unarmed neighbours")
+        try protected.expectPageTrap(7, .write(1), offset: 100)
+        try protected.uffd.readWriteProtect(memory.range)
+        for page in [7, 8, 300] { try protected.expectPageTrap(page) }
+        try protected.resolve(0..<1)
+        try memory.check("at the end")
+        for page in [7, 8] { try context.expectEqual(file.load(page, offset: 100), 0, "the byte in the file") }
     }
 
     private static func truncate(_ context: Context) throws(Failure) {

@@ -31,6 +31,22 @@ enum RWPToggle {
             waiters
         ),
         Scenario(
+            "rwp-toggle-others",
+            "the flip to async wakes nobody who waits for another reason than an armed page",
+            rules: "M2",
+            on: MemoryKind.all,
+            needs: Need.rwp + [.features([.writeProtect, .writeProtectFiles])],
+            others
+        ),
+        Scenario(
+            "rwp-toggle-elsewhere",
+            "a monitor in a process of its own flips to async and back",
+            rules: "M1 M2",
+            on: MemoryKind.all,
+            needs: Need.rwp,
+            elsewhere
+        ),
+        Scenario(
             "rwp-toggle-freeze",
             "1000 flips under load: after each flip to sync no access passes untrapped",
             rules: "M2 F1",
@@ -81,6 +97,68 @@ enum RWPToggle {
         let got = protected.memory.load(protected.memory.firstPage(2), offset: 100)
         try context.expectEqual(got, 8, "the byte that a waiter wrote")
         try protected.expectNoMessage("after the flip to async")
+    }
+
+    /// A thread that is woken leaves the queue of those who wait at once, and may come back to it with a message.
+    private static func others(_ context: Context) throws(Failure) {
+        let features: Features = [.writeProtect, .writeProtectFiles]
+        let mode: RegisterMode = [.readWriteProtect, .missing]
+        let protected = try Protected(context, async: false, mode: mode, features: features)
+        let (uffd, memory) = (protected.uffd, protected.memory)
+        try protected.showTrap()
+        let missing = try Memory(context.kind, pages: 1)
+        try uffd.register(missing.range, mode)
+        let written = try Memory(context.kind, pages: 1)
+        try written.populate()
+        try uffd.register(written.range, .writeProtect)
+        try uffd.writeProtect(written.range)
+        try protected.arm(1..<2)
+
+        let reader = try Access.read(missing, 0)
+        try context.expectFault(uffd, at: missing.address(0), [])
+        let writer = try Access.write(written, 0, offset: 100, 7)
+        try context.expectFault(uffd, at: written.address(0), [.writeProtect, .write])
+        let armed = try protected.touch(1)
+        try protected.expectMessage(1, .read)
+        try context.expectWaiters(uffd, 3, "before the flip")
+        try uffd.setMode(enable: .readWriteProtectAsync)
+        let waiters = try uffd.waiters()
+        try context.expect(waiters == (0, 2), "\(waiters.total) wait, \(waiters.pending) of them with a new message")
+        try armed.join()
+        try uffd.copyPattern(missing, 0)
+        try reader.finish()
+        try uffd.writeProtect(written.range, false)
+        try writer.finish()
+        try protected.expectNoMessage("everybody is awake")
+        try missing.check(0..<1, "copied")
+        try context.expectEqual(written.load(0, offset: 100), 7, "the byte written")
+        try memory.check("at the end")
+    }
+
+    private static func elsewhere(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        let uffd = protected.uffd
+        try protected.showTrap()
+        try protected.armAll()
+        for toAsync in [true, false] {
+            let monitor = try Child { () throws(Failure) in
+                try uffd.setMode(
+                    enable: toAsync ? .readWriteProtectAsync : [],
+                    disable: toAsync ? [] : .readWriteProtectAsync
+                )
+                return 0
+            }
+            try monitor.waitForSuccess()
+            if toAsync {
+                protected.memory.load(protected.memory.firstPage(1))
+                try protected.expectNoMessage("asynchronous traps")
+                try protected.expectAccessed([1], "after the flip to async")
+            } else {
+                try protected.expectTrap(2, .write(1), offset: 100)
+            }
+        }
+        try protected.resolve(0..<4)
+        try protected.memory.check("at the end")
     }
 
     /// Writers count up words of all chunks without pause. Every flip to sync arms everything after the flip; from then

@@ -40,6 +40,13 @@ extension WriteProtect {
             context.sawTrap()
             try tracked.memory.check("at the end")
         },
+        Scenario(
+            "wp-collapse-elsewhere",
+            "MADV_COLLAPSE through another mapping of the file makes it huge, and protected pages stay protected.",
+            on: [.shmem],
+            needs: [.features([.writeProtect, .writeProtectFiles])],
+            collapseElsewhere
+        ),
         tracked(
             "wp-collapse",
             "MADV_COLLAPSE does not collapse over protected pages: each stays protected, resolved ones stay resolved.",
@@ -107,6 +114,27 @@ extension WriteProtect {
             try tracked.memory.swapOut(3..<4)
         },
     ]
+
+    private static func collapseElsewhere(_ context: Context) throws(Failure) {
+        let memory = try Memory.collapsible(context.kind)
+        let other = try memory.collapsibleAlias()
+        memory.fill()
+        let uffd = try Userfaultfd(features: [.writeProtect, .writeProtectFiles])
+        try uffd.register(memory.range, .writeProtect)
+        try uffd.writeProtect(memory.range)
+        try uffd.writeProtect(memory.page(1), false)
+        other.tryCollapse(0..<memory.pages)
+        try context.expect(try other.isHuge(0..<memory.pages), "MADV_COLLAPSE elsewhere made nothing huge")
+        memory.store(1, offset: 100, 1)
+        try context.expectNoMessage(uffd, "after a write to a page that is not protected")
+        for page in [0, 2, memory.pages - 1] {
+            let writer = try Access.write(memory, page, offset: 100, 1)
+            try context.expectFault(uffd, at: memory.address(page), [.writeProtect, .write])
+            try uffd.writeProtect(memory.page(page), false)
+            try writer.finish()
+        }
+        try memory.check("at the end")
+    }
 
     /// Splits a protected huge page by `act`: every page stays protected, keeps its data, and traps.
     private static func split(

@@ -33,6 +33,28 @@ extension Memory {
         if try !isHuge(0..<pages) { throw Failure("\(kind.name): no huge page to be had (memory is fragmented?)") }
     }
 
+    /// Asks for these pages to be made huge (MADV_COLLAPSE); whether it is refused is the kernel's business, and the
+    /// state tells.
+    func tryCollapse(_ pages: Range<Int>) {
+        let collapse: Int32 = 25  // MADV_COLLAPSE, 6.1
+        let range = self.pages(pages)
+        _ = madvise(UnsafeMutableRawPointer(bitPattern: range.start), Int(range.length), collapse)
+    }
+
+    /// Maps base pages where huge ones could be: as many as are in these, and aligned as they would be.
+    static func collapsible(_ kind: MemoryKind, huge: Int = 1) throws(Failure) -> Memory {
+        let room = try Memory(.anonTHP, chunks: huge)
+        return try Memory(kind, pages: room.pages).remapped(to: room.range.start)
+    }
+
+    /// A second mapping of a file that `collapsible(_:huge:)` mapped, in which huge pages are wanted (MADV_HUGEPAGE).
+    func collapsibleAlias() throws(Failure) -> Memory {
+        let room = try Memory(.anonTHP, pages: pages)
+        let other = try alias().remapped(to: room.range.start)
+        try other.advise(other.range, MADV_HUGEPAGE)
+        return other
+    }
+
     /// Swaps these pages out (MADV_PAGEOUT) and makes sure that they are. The kernel leaves a page that is in some CPU's
     /// batch on its way to the LRU lists, and drains the calling CPU's batches only; so this asks from each CPU in turn,
     /// until the scenario's watchdog ends it.

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// Collapsing into huge pages beside what is armed: what is accessed, unpopulated, or the zero page stays so (rule L7).
+enum RWPCollapse {
+    static let scenarios: [Scenario] = [
+        Scenario(
+            "rwp-collapse-hole",
+            "MADV_COLLAPSE of RWP memory fills no unpopulated address: it would be accessed then",
+            rules: "L7 P1 S2",
+            on: [.anon],
+            needs: Need.rwp
+        ) { (context) throws(Failure) in try gap(context, zero: false) },
+        Scenario(
+            "rwp-collapse-zero",
+            "MADV_COLLAPSE never collapses over an armed zero page",
+            rules: "L7 L1",
+            on: [.anon],
+            needs: Need.rwp
+        ) { (context) throws(Failure) in try gap(context, zero: true) },
+        Scenario(
+            "rwp-collapse-accessed",
+            "MADV_COLLAPSE of a file, by whomever, leaves accessed pages accessed beside armed ones",
+            rules: "L7 S2",
+            on: [.shmem],
+            needs: Need.rwp,
+            accessed
+        ),
+    ]
+
+    private static func gap(_ context: Context, zero: Bool) throws(Failure) {
+        let first = try Protected(context, async: false)
+        try first.showTrap()
+        let memory = try Memory.collapsible(context.kind)
+        let (all, gap) = (0..<memory.pages, 5)
+        memory.fill(0..<gap)
+        memory.fill((gap + 1)..<memory.pages)
+        if zero { memory.load(gap) }
+        try first.uffd.register(memory.range, .readWriteProtect)
+        let protected = Protected(first, memory: memory)
+        if zero { try protected.arm(gap..<(gap + 1)) }
+        try memory.advise(memory.range, MADV_HUGEPAGE)
+        memory.tryCollapse(all)
+        let entry = try memory.entry(gap)
+        try context.expect(entry.isPresent == zero, "the gap is \(entry.isPresent ? "" : "not ")populated")
+        try context.expect(entry.isUffd == zero, "the gap is \(entry.isUffd ? "" : "not ")armed")
+        try context.expect(try !memory.isAccessed(gap), "the gap is accessed")
+        if zero { try protected.expectPageTrap(gap) } else { memory.load(gap) }
+        try protected.expectNoMessage("access of the gap")
+        try context.expect(try memory.isAccessed(gap), "the gap is not accessed after an access")
+        try memory.checkZeroes(gap..<(gap + 1), "the gap")
+        // It was for the gap that it refused.
+        memory.fill(gap..<(gap + 1))
+        memory.tryCollapse(all)
+        try context.expect(try memory.isHuge(all), "MADV_COLLAPSE does not collapse unarmed pages")
+        try memory.check("at the end")
+    }
+
+    private static func accessed(_ context: Context) throws(Failure) {
+        let first = try Protected(context, async: true)
+        try first.showTrap()
+        let memory = try Memory.collapsible(context.kind)
+        let other = try memory.collapsibleAlias()
+        let all = 0..<memory.pages
+        memory.fill()
+        try first.uffd.register(memory.range, .readWriteProtect)
+        let protected = Protected(first, memory: memory)
+        try memory.advise(memory.range, MADV_HUGEPAGE)
+        let touched = 0..<9
+        for who in ["this process", "this process elsewhere", "another process"] {
+            try protected.armAll()
+            for page in touched { memory.load(page) }
+            if who.isSame(as: "this process") {
+                memory.tryCollapse(all)
+            } else if who.isSame(as: "another process") {
+                let child = try Child { () throws(Failure) in
+                    other.tryCollapse(all)
+                    return 0
+                }
+                try child.waitForSuccess()
+            } else {
+                other.tryCollapse(all)
+            }
+            try protected.expectAccessed(Array(touched), "after MADV_COLLAPSE by \(who)")
+        }
+        // It was for the tracking that it refused.
+        try first.uffd.unregister(memory.range)
+        try other.check("at the end")
+        other.tryCollapse(all)
+        try context.expect(try other.isHuge(all), "MADV_COLLAPSE does not collapse what is not registered")
+        try memory.check("at the end")
+    }
+}
