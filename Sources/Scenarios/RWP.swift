@@ -7,8 +7,9 @@ enum RWP {
         + RWPMprotect.scenarios + RWPLifetime.scenarios + RWPDrop.scenarios
         + RWPFork.scenarios + RWPRemap.scenarios + RWPSwap.scenarios
         + RWPGup.scenarios + RWPForce.scenarios + RWPCoreDump.scenarios + RWPMigrate.scenarios
-        + RWPToggle.scenarios + RWPTHP.scenarios + RWPBesideWP.scenarios
-        + RWPKeeps.scenarios + RWPMosaic.scenarios + RWPMessages.scenarios
+        + RWPToggle.scenarios + RWPTHP.scenarios + RWPFolios.scenarios + RWPBesideWP.scenarios
+        + RWPKeeps.scenarios + RWPDirty.scenarios + RWPSoftDirty.scenarios + RWPMosaic.scenarios
+        + RWPMessages.scenarios
         + RWPModes.scenarios + RWPMoves.scenarios + RWPForkMore.scenarios + RWPNuma.scenarios
         + RWPDevice.scenarios + RWPDeviceAccess.scenarios
         + RWPRace.scenarios + RWPInterrupted.scenarios + RWPKsm.scenarios + RWPFuzz.scenarios

@@ -55,6 +55,25 @@ enum RWPAsync {
             copyOnWrite
         ),
         Scenario(
+            "rwp-async-reuse",
+            "a write to an armed page whose other user, a child, is gone goes on in place",
+            rules: "F2 L3 P3",
+            on: [.anon, .anonTHP, .shmemPrivate, .hugetlbPrivate],
+            needs: Need.rwp
+        ) { (context) throws(Failure) in
+            let protected = try Protected(context, async: true)
+            let memory = protected.memory
+            try protected.showTrap()
+            try protected.armAll()
+            try Child { 0 }.waitForSuccess()
+            for chunk in 1..<3 { memory.store(memory.firstPage(chunk), offset: 100, UInt8(chunk)) }
+            try protected.expectAccessed([1, 2], "two were written")
+            for chunk in 1..<3 {
+                try context.expectEqual(memory.load(memory.firstPage(chunk), offset: 100), UInt8(chunk), "the byte")
+            }
+            try memory.check("at the end")
+        },
+        Scenario(
             "rwp-async-rearm",
             "arming twice changes nothing, and an armed page can be resolved unread",
             rules: "P1 P2",

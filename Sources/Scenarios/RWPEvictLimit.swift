@@ -29,6 +29,15 @@ struct MemoryLimit {
         try FileAccess.write(MemoryLimit.path + "/memory.max", "\(used - Int(bytes))")
     }
 
+    /// Asks the kernel to reclaim so many bytes, of whatever it likes. It may find less to reclaim.
+    func reclaim(_ bytes: Int) throws(Failure) {
+        do throws(Failure) {
+            try FileAccess.write(MemoryLimit.path + "/memory.reclaim", "\(bytes)")
+        } catch {
+            if error.errno != .again { throw error }
+        }
+    }
+
     /// How many bytes of the cgroup's memory are swapped out now.
     var swapped: Int {
         get throws(Failure) { try FileAccess.number(MemoryLimit.path + "/memory.swap.current") }

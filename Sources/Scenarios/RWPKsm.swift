@@ -85,7 +85,7 @@ enum RWPKsm {
                 try touchAsync(merged)
                 try merged.expectData("at the end")
             }
-        ] + RWPKsmBusy.scenarios
+        ] + RWPKsmSwap.scenarios + RWPKsmBusy.scenarios
 
     /// A scenario with pages of ones, and one with pages of zeroes that are merged with the zero page.
     private static func group(

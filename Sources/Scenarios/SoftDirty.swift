@@ -67,6 +67,27 @@ enum SoftDirty {
                 "the huge page did not split"
             )
         },
+        stays(
+            "soft-dirty-unshare",
+            "Both survive a long-term pin, which gives pages that a child shares frames of their own.",
+            on: privateKinds,
+            [.file("/sys/kernel/debug/gup_test", "CONFIG_GUP_TEST and debugfs"), .root]
+        ) { (tracked) throws(Failure) in
+            let memory = tracked.memory
+            let gate = try Gate()
+            let child = try Child { () throws(Failure) in
+                try gate.wait()
+                return 0
+            }
+            let before = try memory.frames()
+            try LongtermPin(memory.range, write: false).release()
+            let after = try memory.frames()
+            for page in 0..<memory.pages {
+                try tracked.context.expect(after[page] != before[page], "page \(page) still has the child's frame")
+            }
+            try gate.open()
+            try child.waitForSuccess()
+        },
         stays("soft-dirty-mprotect", "Both survive mprotect(2) to PROT_NONE and back.", on: privateKinds) {
             (tracked) throws(Failure) in
             try tracked.memory.protect(tracked.memory.range, PROT_NONE)

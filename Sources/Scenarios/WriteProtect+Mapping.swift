@@ -80,6 +80,25 @@ extension WriteProtect {
             context.sawTrap()
         },
         Scenario(
+            "wp-huge-file",
+            "A huge page of a file stays mapped huge, and gets mapped so by one fault, with MISSING and with WP.",
+            on: [.shmemTHP],
+            needs: [.features(Tracked.features.union(.missingShmem)), .pagemapScan]
+        ) { (context) throws(Failure) in
+            for mode: RegisterMode in [.missing, .writeProtect] {
+                let tracked = try Tracked(context, features: .missingShmem, mode: mode)
+                let memory = tracked.memory
+                try context.expect(try memory.isHuge(0..<memory.pages), "registering took the huge mapping")
+                try memory.advise(memory.range, MADV_DONTNEED)
+                memory.load(1)
+                try context.expect(try memory.isHuge(0..<memory.pages), "a fault brought no huge mapping")
+                try tracked.expectQuiet("pages that are there, and not protected")
+                guard mode == .writeProtect else { continue }
+                try tracked.protect(3..<4)
+                try tracked.expectTrap(3)
+            }
+        },
+        Scenario(
             "wp-vma-merge",
             "Registering a part splits the VMA; unregistering it leaves one VMA again.",
             on: MemoryKind.withoutHugetlb,

@@ -9,7 +9,7 @@ import Userfaultfd
 public struct GlobalSettings: Sendable {
     private let values: [(path: StaticString, value: String)]
 
-    /// KSM (Documentation/admin-guide/mm/ksm.rst), NUMA balancing and core dumps; KSM's `run` comes last of its, so that
+    /// KSM (Documentation/admin-guide/mm/ksm.rst), NUMA balancing, core dumps and sizes of anonymous folios; KSM's `run` comes last of its, so that
     /// nothing runs with half of its settings.
     private static let paths: [StaticString] = [
         "/sys/kernel/mm/ksm/use_zero_pages", "/sys/kernel/mm/ksm/sleep_millisecs", "/sys/kernel/mm/ksm/pages_to_scan",
@@ -17,23 +17,31 @@ public struct GlobalSettings: Sendable {
         "/sys/kernel/debug/sched/numa_balancing/scan_delay_ms",
         "/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms",
         "/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "/proc/sys/kernel/numa_balancing",
-        "/proc/sys/kernel/core_pattern",
+        "/proc/sys/kernel/core_pattern", "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled",
     ]
 
     /// Reads those that the kernel has.
     public init() {
         var values: [(path: StaticString, value: String)] = []
         for path in GlobalSettings.paths {
-            if let value = try? FileAccess.line(path.text) { values.append((path, value)) }
+            if let value = try? GlobalSettings.value(path.text) { values.append((path, value)) }
         }
         self.values = values
     }
 
     /// Writes those that differ by now.
     public func restore() throws(Failure) {
-        for (path, value) in values where try !FileAccess.line(path.text).isSame(as: value) {
+        for (path, value) in values where try !GlobalSettings.value(path.text).isSame(as: value) {
             try FileAccess.write(path.text, value)
         }
+    }
+
+    /// What to write for a setting to be as it is: of several choices that it lists, the one in brackets
+    /// ("always [madvise] never").
+    private static func value(_ path: String) throws(Failure) -> String {
+        let line = try FileAccess.line(path)
+        guard let chosen = line.words.first(where: { $0.begins(with: "[") && $0.ends(with: "]") }) else { return line }
+        return String(decoding: Array(chosen.utf8.dropFirst().dropLast()), as: UTF8.self)
     }
 
     /// Changes settings until the scenario is over.

@@ -53,12 +53,12 @@ public struct Memory: Sendable {
         self.range = range
     }
 
-    /// A second, shared mapping of the same file, for a monitor's view of it. Fails for anonymous memory.
-    public func alias() throws(Failure) -> Memory {
+    /// A second mapping of the same file: shared, for a monitor's view of it, or private. Fails for anonymous memory.
+    public func alias(shared: Bool = true) throws(Failure) -> Memory {
         guard descriptor >= 0 else { throw Failure("anonymous memory has no second mapping") }
         let unit = kind.isTHP || kind.isHugetlb ? try Memory.hugePageSize(kind) : basePageSize
         let start = try Memory.reserve(range.length, alignment: unit)
-        let flags = MAP_SHARED | MAP_FIXED
+        let flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED
         try checked("mmap", cuffd_mmap(start, range.length, PROT_READ | PROT_WRITE, flags, descriptor, 0))
         return Memory(self, at: AddressRange(start: start, length: range.length))
     }

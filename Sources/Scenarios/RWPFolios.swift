@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// Large folios that the kernel would map, or split, on somebody else's behalf: each page stays a page of its own.
+enum RWPFolios {
+    static let scenarios: [Scenario] = [
+        Scenario(
+            "rwp-folio-sizes",
+            "with anonymous folios of 64 KiB on, an access populates its own page and no neighbour",
+            rules: "P1 S2",
+            on: [.anon],
+            needs: Need.rwp + [
+                .file("/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled", "CONFIG_TRANSPARENT_HUGEPAGE"),
+                .root, .ownMachine,
+            ],
+            sizes
+        ),
+        Scenario(
+            "rwp-folio-private",
+            "huge pages of a file that a private mapping reads once it is registered are armed page by page",
+            rules: "P1 P2 B3",
+            on: [.shmemTHP],
+            needs: Need.rwp,
+            privately
+        ),
+        Scenario(
+            "rwp-folio-other",
+            "a hole that another process punches into a huge page drops that arm alone, and no access",
+            rules: "L2 S2 B3",
+            on: [.shmemTHP],
+            needs: Need.rwp,
+            splitElsewhere
+        ),
+    ]
+
+    private static func sizes(_ context: Context) throws(Failure) {
+        try GlobalSettings.set([("/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled", "always")])
+        let (pages, touched) = (96, [40, 56])
+        let other = try Memory(context.kind, pages: pages)
+        try other.advise(other.range, MADV_HUGEPAGE)
+        other.store(40, 1)
+        let neighbours = [try other.entry(39), try other.entry(41)]
+        try context.expect(
+            neighbours.contains { $0.isPresent },
+            "memory that is not registered is populated page by page"
+        )
+        let protected = try Protected(context, async: true, chunks: pages, populated: false)
+        let memory = protected.memory
+        try memory.advise(memory.range, MADV_HUGEPAGE)
+        for page in touched { memory.store(page, 1) }
+        try protected.expectAccessed(touched, "two were written")
+        for page in 0..<pages where !touched.contains(page) {
+            try context.expect(try !memory.entry(page).isPresent, "page \(page) is populated, and nobody accessed it")
+        }
+        try protected.arm(40..<41)
+        try protected.expectAccessed([56], "one is armed")
+        memory.load(40)
+        try protected.expectAccessed(touched, "it was read")
+        context.sawTrap()
+    }
+
+    private static func privately(_ context: Context) throws(Failure) {
+        let first = try Protected(context, async: false, chunks: 1)
+        let file = first.memory
+        try first.showTrap()
+        let protected = Protected(first, memory: try file.alias(shared: false))
+        let memory = protected.memory
+        try protected.uffd.register(memory.range, .readWriteProtect)
+        try memory.check("faulted in")
+        try protected.uffd.readWriteProtect(memory.page(7))
+        try protected.expectArmedPages("one armed") { $0 == 7 }
+        for page in [6, 8] { memory.load(page) }
+        try protected.expectNoMessage("access of unarmed neighbours")
+        try protected.expectPageTrap(7)
+        try protected.armAll()
+        try protected.uffd.readWriteProtect(memory.page(9), false)
+        try protected.expectArmedPages("one resolved") { $0 != 9 }
+        try protected.expectPageTrap(8, .write(0x33), offset: 100)
+        try context.expectEqual(memory.load(8, offset: 100), 0x33, "the byte written")
+        try context.expectEqual(file.load(8, offset: 100), 0, "that byte of the file")
+        try protected.expectPageTrap(10)
+        try protected.resolve(0..<1)
+        try memory.check("at the end")
+    }
+
+    private static func splitElsewhere(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false, chunks: 1)
+        let memory = protected.memory
+        try protected.showTrap()
+        try protected.armAll()
+        try protected.uffd.readWriteProtect(memory.page(8), false)
+        let child = try Child { () throws(Failure) in
+            try memory.punchHole(memory.page(7))
+            return 0
+        }
+        try child.waitForSuccess()
+        try protected.expectArmedPages("without pages 7 and 8") { $0 != 7 && $0 != 8 }
+        try context.expect(try memory.isAccessed(8), "page 8 is not accessed any more")
+        try protected.expectPageTrap(9, .write(1), offset: 100)
+        try protected.expectPageTrap(memory.pages - 1)
+        try protected.resolve(0..<1)
+        try memory.checkZeroes(7..<8, "in the hole")
+        try memory.check(8..<memory.pages, "at the end")
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import CUserfaultfd
+import Userfaultfd
+
+/// Soft-dirty tracking (`Documentation/admin-guide/mm/soft-dirty.rst`) of memory that is registered for read-write
+/// protection: who looks for written pages must find those, and no others, whatever is armed and resolved (rule P3).
+enum RWPSoftDirty {
+    private static let kinds: [MemoryKind] = [.anon, .anonTHP, .shmem, .shmemPrivate, .shmemTHP]
+    private static let needs = Need.rwp + [.softDirty]
+
+    static let scenarios: [Scenario] = [
+        Scenario(
+            "rwp-soft-dirty-arm",
+            "arming, resolving and mprotect(2) make no page soft-dirty, and none that is not",
+            rules: "P3 P1 P2 F3",
+            on: kinds.filter { $0 != .shmemPrivate },
+            needs: needs,
+            arm
+        ),
+        Scenario(
+            "rwp-soft-dirty-later",
+            "a write after a page was resolved, by the monitor or the kernel, makes it soft-dirty",
+            rules: "P3 P2 F2",
+            on: kinds,
+            needs: needs,
+            later
+        ),
+        Scenario(
+            "rwp-soft-dirty-register",
+            "registering makes no page soft-dirty, and none that is not",
+            rules: "P3 B3",
+            on: kinds,
+            needs: needs,
+            register
+        ),
+        Scenario(
+            "rwp-soft-dirty-split",
+            "a hole in the folio of armed pages makes no other page soft-dirty, and none that is not",
+            rules: "P3 B3",
+            on: [.shmemTHP],
+            needs: needs,
+            split
+        ),
+    ]
+
+    /// Entries that are dirty, soft-dirty or neither, side by side in one folio if the kind has such.
+    private static func arm(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false, chunks: context.kind.isTHP ? 1 : 8, populated: false)
+        let memory = protected.memory
+        try RWPDirty.populateClean(memory)
+        try protected.showTrap()
+        // A huge page has one bit of each sort; this maps it in small ones.
+        for protection in [PROT_READ, PROT_READ | PROT_WRITE] { try memory.protect(memory.page(1), protection) }
+        memory.store(3, offset: 16, 1)
+        try clear()
+        memory.store(5, offset: 16, 1)
+        try expect(memory, [5], "one was written", context)
+        for _ in 0..<2 {
+            try protected.armAll()
+            try expect(memory, [5], "armed", context)
+            try protected.resolve(0..<memory.chunkCount)
+            try expect(memory, [5], "resolved", context)
+            for protection in [PROT_READ, PROT_READ | PROT_WRITE] { try memory.protect(memory.range, protection) }
+            try expect(memory, [5], "mprotected", context)
+        }
+        for page in [3, 5] { try context.expectEqual(memory.load(page, offset: 16), 1, "the byte written") }
+    }
+
+    private static func later(_ context: Context) throws(Failure) {
+        for isAsync in [true, false] {
+            let protected = try Protected(context, async: isAsync)
+            let memory = protected.memory
+            try protected.showTrap()
+            try protected.armAll()
+            try clear()
+            if isAsync {
+                for chunk in 1..<3 { protected.loadAll(chunk) }
+            } else {
+                try protected.resolve(1..<3)
+            }
+            try expect(memory, [], "nothing was written", context)
+            memory.store(memory.firstPage(2), offset: 100, 1)
+            let dirty = try protected.categories(.softDirty)
+            try context.expect(dirty == [false, false, true, false], "not the written chunk alone is soft-dirty")
+            try protected.resolve(0..<4)
+            try memory.check("at the end")
+        }
+    }
+
+    private static func register(_ context: Context) throws(Failure) {
+        let first = try Protected(context, async: false)
+        try first.showTrap()
+        let memory = try Memory(context.kind, chunks: context.kind.isTHP ? 2 : 4)
+        try memory.populate()
+        try clear()
+        memory.store(memory.firstPage(1), offset: 16, 1)
+        let before = try softDirty(memory)
+        let isRight = before.contains(memory.firstPage(1)) && !before.contains(0)
+        try context.expect(isRight, "soft-dirty are \(listed(before)), not those written")
+        let isHuge = try memory.isHuge(0..<memory.pages)
+        try context.expect(isHuge == context.kind.isTHP, "the huge pages are not mapped huge")
+        try first.uffd.register(memory.range, .readWriteProtect)
+        try expect(memory, before, "registered", context)
+        try first.uffd.unregister(memory.range)
+        try expect(memory, before, "unregistered", context)
+    }
+
+    private static func split(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false, chunks: 1)
+        let memory = protected.memory
+        try protected.showTrap()
+        try clear()
+        for page in [3, 300] { memory.store(page, offset: 16, 1) }
+        try protected.armAll()
+        try expect(memory, [3, 300], "armed", context)
+        try memory.punchHole(memory.page(9))
+        try expect(memory, [3, 300], "split", context)
+        try protected.expectArmedPages("split") { $0 != 9 }
+        try protected.expectPageTrap(10)
+        try expect(memory, [3, 300], "read", context)
+    }
+
+    private static func softDirty(_ memory: Memory) throws(Failure) -> [Int] {
+        let pagemap = try Pagemap()
+        defer { pagemap.close() }
+        var pages: [Int] = []
+        for page in 0..<memory.pages where try pagemap.entry(memory.address(page)).isSoftDirty { pages.append(page) }
+        return pages
+    }
+
+    /// Fails unless exactly these pages are soft-dirty in pagemap (bit 55).
+    private static func expect(
+        _ memory: Memory,
+        _ expected: [Int],
+        _ when: StaticString,
+        _ context: Context,
+        line: UInt = #line
+    ) throws(Failure) {
+        let got = try softDirty(memory)
+        try context.expect(
+            got == expected,
+            "\(when): soft-dirty are \(listed(got)), expected \(listed(expected))",
+            line: line
+        )
+    }
+
+    /// Clears the soft-dirty bits of this process (proc_pid_clear_refs(5)).
+    private static func clear() throws(Failure) {
+        try FileAccess.write("/proc/self/clear_refs", "4")
+    }
+}
