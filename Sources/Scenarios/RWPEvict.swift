@@ -88,7 +88,8 @@ enum RWPEvict {
         let pager = try Pager(memory, minor: minor)
         try showTrap(context, pager)
         if let limit {
-            try limit.tighten(by: memory.range.length / 2)
+            // More, and there would be no room for what a virtual CPU needs at a time, its page tables and all.
+            try limit.tighten(by: memory.range.length / 4)
             context.note("the kernel has swapped \(try limit.swapped >> 10) KiB")
         }
         let workers = try workload.start()

@@ -153,13 +153,16 @@ final class Pager {
         }
     }
 
-    /// Brings a unit back from the file.
+    /// Brings a unit back from the file, where its place is free then.
     private func fetch(_ unit: Int) throws(Failure) {
         let length = Int(memory.chunkSize)
         let count = pread(store, UnsafeMutableRawPointer(bitPattern: buffer.range.start), length, offset(of: unit))
         if count != length { throw Failure(call: "pread of unit \(unit)", code: cuffd_errno()) }
         isStored[unit] = false
         try uffd.copy(to: memory.chunk(unit), from: buffer.range.start)
+        if fallocate(store, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset(of: unit), length) != 0 {
+            throw Failure(call: "fallocate of unit \(unit)", code: cuffd_errno())
+        }
         fetched += 1
     }
 
