@@ -37,8 +37,15 @@ final class VirtualGuest: Sendable {
         var cpus: [KVM.CPU] = []
         for number in 0..<count { cpus.append(try machine.createCPU(UInt(number))) }
         self.cpus = cpus
+        // A CPU that loses its way stops, and does not run through zeroes for ever.
+        for address in stride(from: own.range.start, to: own.range.start + Own.stop, by: 8) {
+            cuffd_store64(address, VirtualGuest.halt)
+        }
         for program in GuestProgram.allCases { put(program.code, at: own.range.start + VirtualGuest.place(program)) }
     }
+
+    /// Eight times HLT.
+    private static let halt: UInt64 = 0xF4F4_F4F4_F4F4_F4F4
 
     private static func place(_ program: GuestProgram) -> UInt {
         Own.programs + UInt(program.rawValue) * 64
@@ -55,7 +62,7 @@ final class VirtualGuest: Sendable {
     }
 
     private func start(_ program: GuestProgram) -> KVM.RealMode {
-        KVM.RealMode(code: UInt32(VirtualGuest.place(program)))
+        KVM.RealMode(at: UInt32(VirtualGuest.place(program)))
     }
 
     /// Runs a CPU until its program is done, and gives the byte that it ends with. Signals do not end it.
@@ -92,7 +99,7 @@ final class VirtualGuest: Sendable {
 
     /// Runs the code at an address.
     func fetch(_ address: UInt) -> KVM.RealMode {
-        KVM.RealMode(code: physical(address))
+        KVM.RealMode(at: physical(address))
     }
 
     /// Reads all of these addresses.

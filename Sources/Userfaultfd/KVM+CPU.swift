@@ -56,7 +56,7 @@ extension KVM {
         /// The guest-physical address at which the code segment begins.
         public var code: UInt32
         /// The first instruction's offset in it.
-        public var offset: UInt16 = 0
+        public var offset: UInt16
         /// Register EAX.
         public var eax: UInt32 = 0
         /// Register EBX.
@@ -68,9 +68,11 @@ extension KVM {
         /// Register EBP.
         public var ebp: UInt32 = 0
 
-        /// Starts at the beginning of a code segment with registers of zero.
-        public init(code: UInt32) {
-            self.code = code
+        /// Starts at a guest-physical address with registers of zero. The code segment begins at the address's page: at
+        /// some instructions that fault, QEMU 7.2 mixes up addresses in the segment and in the page.
+        public init(at address: UInt32) {
+            code = address & ~0xFFF
+            offset = UInt16(address & 0xFFF)
         }
     }
 }
