@@ -17,6 +17,14 @@ enum RWPEvict {
             seconds: 60
         ) { (context) throws(Failure) in try evict(context, minor: true) },
         Scenario(
+            "rwp-evict-vcpu",
+            "the same with a virtual CPU among the workers",
+            rules: "F1 F2 F5 M1 M2 S2 L2 L5 G1",
+            on: MemoryKind.shared,
+            needs: needs + [.kvm],
+            seconds: 60
+        ) { (context) throws(Failure) in try evict(context, minor: true, virtual: true) },
+        Scenario(
             "rwp-evict-limited",
             "the same while the kernel swaps the memory too",
             rules: "F1 F2 F5 M1 M2 S2 L2 L5 G1",
@@ -25,7 +33,7 @@ enum RWPEvict {
             seconds: 120
         ) { (context) throws(Failure) in
             let limit = try MemoryLimit()
-            try evict(context, minor: true, limit)
+            try evict(context, minor: true, virtual: false, limit)
             try limit.end()
         },
         Scenario(
@@ -78,9 +86,19 @@ enum RWPEvict {
         }
     }
 
-    private static func evict(_ context: Context, minor: Bool, _ limit: MemoryLimit? = nil) throws(Failure) {
+    private static func evict(
+        _ context: Context,
+        minor: Bool,
+        virtual: Bool = false,
+        _ limit: MemoryLimit? = nil
+    ) throws(Failure) {
         let size = Size(context.kind)
-        let workload = try Workload(context, units: size.units, operationsPerWindow: size.operations)
+        let workload = try Workload(
+            context,
+            units: size.units,
+            operationsPerWindow: size.operations,
+            virtual: virtual
+        )
         let memory = workload.memory
         if !minor && !context.kind.isHugetlb {
             try checked("mlock", mlock(UnsafeRawPointer(bitPattern: memory.range.start), Int(memory.range.length)))

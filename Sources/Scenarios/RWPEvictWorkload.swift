@@ -8,7 +8,7 @@ import Userfaultfd
 /// Every word of it is known: each worker has a word of its own in each unit, which it counts up and knows the value of;
 /// all others are a function of their place, and stay.
 final class Workload: Sendable {
-    /// How many workers there are: the last is a virtual CPU where the machine can have one.
+    /// How many workers there are: the last may be a virtual CPU.
     static let workers = 3
 
     let memory: Memory
@@ -24,15 +24,14 @@ final class Workload: Sendable {
     private let operationsPerWindow: Int
 
     /// Maps and fills a memory.
-    init(_ context: Context, units: Int, operationsPerWindow: Int) throws(Failure) {
+    init(_ context: Context, units: Int, operationsPerWindow: Int, virtual: Bool) throws(Failure) {
         self.context = context
         self.operationsPerWindow = operationsPerWindow
         memory = try Memory(context.kind, chunks: units)
         seen = Words(units)
-        guest = KVM.reasonUnusable == nil ? try VirtualGuest(memory) : nil
+        guest = virtual ? try VirtualGuest(memory) : nil
         try memory.populate()
         eachConstant { address, value in cuffd_store64(address, value) }
-        if guest == nil { context.note("no virtual CPU among the workers") }
     }
 
     /// Starts the workers.

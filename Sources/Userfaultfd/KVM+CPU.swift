@@ -68,8 +68,7 @@ extension KVM {
         /// Register EBP.
         public var ebp: UInt32 = 0
 
-        /// Starts at a guest-physical address with registers of zero. The code segment begins at the address's page: at
-        /// some instructions that fault, QEMU 7.2 mixes up addresses in the segment and in the page.
+        /// Starts at a guest-physical address with registers of zero. The code segment begins at the address's page.
         public init(at address: UInt32) {
             code = address & ~0xFFF
             offset = UInt16(address & 0xFFF)
