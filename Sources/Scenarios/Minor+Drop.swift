@@ -76,9 +76,7 @@ extension Minor {
         let (uffd, memory, alias) = try open(context, pages: 3)
         alias.fill(0..<3)
         for page in 0..<3 { try expectMinor(context, uffd, memory, page) }
-        let keepSizeAndPunch: Int32 = 0x01 | 0x02
-        let length = Int(memory.pageSize)
-        try checked("fallocate", fallocate(memory.descriptor, keepSizeAndPunch, length, length))
+        try memory.punchHole(memory.page(1))
         if context.kind != .shmemTHP {
             try memory.checkZeroes(1..<2, "after the punch")
             try context.expectNoMessage(uffd, "after an access to a hole")

@@ -80,9 +80,7 @@ extension Missing {
         let memory = try Memory(context.kind, pages: 4)
         let uffd = try register(memory)
         for page in 0..<4 { try uffd.copyPattern(memory, page) }
-        let keepSizeAndPunch: Int32 = 0x01 | 0x02
-        let offset = Int(memory.pageSize)
-        try checked("fallocate", fallocate(memory.descriptor, keepSizeAndPunch, offset, offset))
+        try memory.punchHole(memory.page(1))
         try expectMissing(context, uffd, memory, 1, seed: 2)
         try memory.advise(memory.page(2), MADV_REMOVE)
         try expectMissing(context, uffd, memory, 2, seed: 3)

@@ -38,7 +38,7 @@ extension Move {
             "move-pinned",
             "A page pinned for DMA, or a huge page of which a part is, is EBUSY and moves when it is unpinned.",
             on: MemoryKind.anonymous,
-            needs: needs + [.file("/sys/kernel/debug/gup_test", "CONFIG_GUP_TEST and debugfs")],
+            needs: needs + [.gupTest],
             pinned
         ),
         Scenario(

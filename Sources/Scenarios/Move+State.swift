@@ -83,12 +83,11 @@ extension Move {
 
     private static func softDirty(_ context: Context) throws(Failure) {
         let (uffd, source, target) = try open(context, pages: 2)
-        let clearSoftDirty = "4"
-        try FileAccess.write("/proc/self/clear_refs", clearSoftDirty)
+        try SoftDirty.clear()
         try context.expect(!source.entry(0).isSoftDirty, "the source is soft-dirty after clear_refs")
         try resolve(context, uffd, 0, of: source, to: target)
         try context.expect(target.entry(0).isSoftDirty, "a moved page is not soft-dirty")
-        try FileAccess.write("/proc/self/clear_refs", clearSoftDirty)
+        try SoftDirty.clear()
         try context.expect(!target.entry(0).isSoftDirty, "a moved page is soft-dirty after clear_refs")
         target.store(0, offset: 64, 1)
         try context.expect(target.entry(0).isSoftDirty, "a moved page is not soft-dirty after a write")

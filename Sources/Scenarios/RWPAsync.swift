@@ -108,7 +108,7 @@ enum RWPAsync {
             let memory = protected.memory
             try protected.showTrap()
             try protected.armAll()
-            try FileAccess.write("/proc/self/clear_refs", "4")
+            try SoftDirty.clear()
             memory.load(memory.firstPage(1))
             memory.store(memory.firstPage(2), offset: 100, 1)
             try protected.expectAccessed([1, 2], "one read, one written")

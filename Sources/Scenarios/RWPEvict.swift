@@ -33,7 +33,7 @@ enum RWPEvict {
             seconds: 120
         ) { (context) throws(Failure) in
             let limit = try MemoryLimit()
-            try evict(context, minor: true, virtual: false, limit)
+            try evict(context, minor: true, limit)
             try limit.end()
         },
         Scenario(
@@ -106,7 +106,7 @@ enum RWPEvict {
         let pager = try Pager(memory, minor: minor)
         try showTrap(context, pager)
         if let limit {
-            // More, and there would be no room for what a virtual CPU needs at a time, its page tables and all.
+            // The pager's store and the kernel's own memory for the process want their part of the limit, too.
             try limit.tighten(by: memory.range.length / 4)
             context.note("the kernel has swapped \(try limit.swapped >> 10) KiB")
         }

@@ -160,9 +160,7 @@ final class Pager {
         if count != length { throw Failure(call: "pread of unit \(unit)", code: cuffd_errno()) }
         isStored[unit] = false
         try uffd.copy(to: memory.chunk(unit), from: buffer.range.start)
-        if fallocate(store, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset(of: unit), length) != 0 {
-            throw Failure(call: "fallocate of unit \(unit)", code: cuffd_errno())
-        }
+        try Memory.punchHole(into: store, at: offset(of: unit), length)
         fetched += 1
     }
 

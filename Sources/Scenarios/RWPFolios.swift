@@ -12,7 +12,7 @@ enum RWPFolios {
             rules: "P1 S2",
             on: [.anon],
             needs: Need.rwp + [
-                .file("/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled", "CONFIG_TRANSPARENT_HUGEPAGE"),
+                .file(folioSize, "CONFIG_TRANSPARENT_HUGEPAGE"),
                 .root, .ownMachine,
             ],
             sizes
@@ -35,8 +35,10 @@ enum RWPFolios {
         ),
     ]
 
+    private static let folioSize: StaticString = "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled"
+
     private static func sizes(_ context: Context) throws(Failure) {
-        try GlobalSettings.set([("/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled", "always")])
+        try GlobalSettings.set([(folioSize, "always")])
         let (pages, touched) = (96, [40, 56])
         let other = try Memory(context.kind, pages: pages)
         try other.advise(other.range, MADV_HUGEPAGE)

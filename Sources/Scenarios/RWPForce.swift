@@ -43,7 +43,7 @@ enum RWPForce {
             "a page that is pinned for long can be armed, and traps",
             rules: "P1 F5",
             on: [.anon, .shmem, .hugetlb],
-            needs: Need.rwp + RWPGup.gupTest,
+            needs: Need.rwp + [.gupTest, .root],
             pinnedArm
         ),
     ]

@@ -128,9 +128,8 @@ enum RWPForkMore {
         _ protect: (Userfaultfd, AddressRange) throws(Failure) -> Void
     ) throws(Failure) {
         try Protected(context, async: false).showTrap()
-        let uffd = try Userfaultfd(
-            features: [.readWriteProtect, .eventFork, .writeProtect, .writeProtectFiles]
-        )
+        let features: Features = mode == .writeProtect ? [.writeProtect, .writeProtectFiles] : .readWriteProtect
+        let uffd = try Userfaultfd(features: features.union(.eventFork))
         let monitor = try Child { () throws(Failure) in
             _ = try waitReadable(uffd.descriptor, milliseconds: -1)
             return 0
@@ -200,7 +199,7 @@ enum RWPForkMore {
             "a long-term read pin of an armed page that a child shares traps, or resolves, and pins the right page",
             rules: "F5 L3",
             on: privateKinds,
-            needs: Need.rwp + [.file("/sys/kernel/debug/gup_test", "CONFIG_GUP_TEST and debugfs"), .root]
+            needs: Need.rwp + [.gupTest, .root]
         ) { (context) throws(Failure) in
             let protected = try Protected(context, async: async)
             let memory = protected.memory

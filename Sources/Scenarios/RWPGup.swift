@@ -5,7 +5,7 @@ import Userfaultfd
 
 /// The kernel's own accesses through get_user_pages() (rule F5).
 enum RWPGup {
-    static let gupTest: [Need] = [.file("/sys/kernel/debug/gup_test", "CONFIG_GUP_TEST and debugfs"), .root]
+    private static let gupTest: [Need] = [.gupTest, .root]
 
     /// Each way in, once synchronously and once asynchronously.
     static let scenarios: [Scenario] = [

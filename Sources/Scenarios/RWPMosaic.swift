@@ -29,7 +29,7 @@ enum RWPMosaic {
             return protected
         },
         mosaic("rwp-mosaic-soft-dirty", "clearing soft-dirty", needs: [.softDirty]) { (protected) throws(Failure) in
-            try FileAccess.write("/proc/self/clear_refs", "4")
+            try SoftDirty.clear()
             return protected
         },
         mosaic("rwp-mosaic-cold", "MADV_COLD and MADV_FREE of a part", on: [.anonTHP]) { (protected) throws(Failure) in

@@ -53,7 +53,7 @@ enum RWPSoftDirty {
         // A huge page has one bit of each sort; this maps it in small ones.
         for protection in [PROT_READ, PROT_READ | PROT_WRITE] { try memory.protect(memory.page(1), protection) }
         memory.store(3, offset: 16, 1)
-        try clear()
+        try SoftDirty.clear()
         memory.store(5, offset: 16, 1)
         try expect(memory, [5], "one was written", context)
         for _ in 0..<2 {
@@ -73,7 +73,7 @@ enum RWPSoftDirty {
             let memory = protected.memory
             try protected.showTrap()
             try protected.armAll()
-            try clear()
+            try SoftDirty.clear()
             if isAsync {
                 for chunk in 1..<3 { protected.loadAll(chunk) }
             } else {
@@ -93,7 +93,7 @@ enum RWPSoftDirty {
         try first.showTrap()
         let memory = try Memory(context.kind, chunks: context.kind.isTHP ? 2 : 4)
         try memory.populate()
-        try clear()
+        try SoftDirty.clear()
         memory.store(memory.firstPage(1), offset: 16, 1)
         let before = try softDirty(memory)
         let isRight = before.contains(memory.firstPage(1)) && !before.contains(0)
@@ -110,7 +110,7 @@ enum RWPSoftDirty {
         let protected = try Protected(context, async: false, chunks: 1)
         let memory = protected.memory
         try protected.showTrap()
-        try clear()
+        try SoftDirty.clear()
         for page in [3, 300] { memory.store(page, offset: 16, 1) }
         try protected.armAll()
         try expect(memory, [3, 300], "armed", context)
@@ -143,10 +143,5 @@ enum RWPSoftDirty {
             "\(when): soft-dirty are \(listed(got)), expected \(listed(expected))",
             line: line
         )
-    }
-
-    /// Clears the soft-dirty bits of this process (proc_pid_clear_refs(5)).
-    private static func clear() throws(Failure) {
-        try FileAccess.write("/proc/self/clear_refs", "4")
     }
 }

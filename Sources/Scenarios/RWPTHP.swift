@@ -226,10 +226,7 @@ enum RWPTHP {
         try first.showTrap()
         let file = try Memory(context.kind, chunks: 1)
         try file.populate()
-        let memory = try file.alias()
-        let (start, length) = (memory.range.start, memory.range.length)
-        let flags = MAP_PRIVATE | MAP_FIXED
-        try checked("mmap", cuffd_mmap(start, length, PROT_READ | PROT_WRITE, flags, memory.descriptor, 0))
+        let memory = try file.alias(shared: false)
         try memory.advise(memory.range, MADV_HUGEPAGE)
         try memory.check("read from the file")
         try context.expect(try memory.isHuge(0..<memory.pages), "a private mapping of huge pages is not huge")

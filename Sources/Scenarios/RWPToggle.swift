@@ -99,7 +99,6 @@ enum RWPToggle {
         try protected.expectNoMessage("after the flip to async")
     }
 
-    /// A thread that is woken leaves the queue of those who wait at once, and may come back to it with a message.
     private static func others(_ context: Context) throws(Failure) {
         let features: Features = [.writeProtect, .writeProtectFiles]
         let mode: RegisterMode = [.readWriteProtect, .missing]
@@ -122,8 +121,7 @@ enum RWPToggle {
         try protected.expectMessage(1, .read)
         try context.expectWaiters(uffd, 3, "before the flip")
         try uffd.setMode(enable: .readWriteProtectAsync)
-        let waiters = try uffd.waiters()
-        try context.expect(waiters == (0, 2), "\(waiters.total) wait, \(waiters.pending) of them with a new message")
+        try context.expectAsleep(uffd, 2)
         try armed.join()
         try uffd.copyPattern(missing, 0)
         try reader.finish()

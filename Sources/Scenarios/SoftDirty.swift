@@ -71,7 +71,7 @@ enum SoftDirty {
             "soft-dirty-unshare",
             "Both survive a long-term pin, which gives pages that a child shares frames of their own.",
             on: privateKinds,
-            [.file("/sys/kernel/debug/gup_test", "CONFIG_GUP_TEST and debugfs"), .root]
+            [.gupTest, .root]
         ) { (tracked) throws(Failure) in
             let memory = tracked.memory
             let gate = try Gate()
@@ -190,7 +190,7 @@ enum SoftDirty {
     }
 
     /// Clears the soft-dirty bits of this process (proc_pid_clear_refs(5)).
-    private static func clear() throws(Failure) {
+    static func clear() throws(Failure) {
         try FileAccess.write("/proc/self/clear_refs", "4")
     }
 }

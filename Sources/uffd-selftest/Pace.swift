@@ -8,7 +8,7 @@ import Userfaultfd
 /// Emulated CPUs that get little of a busy host still see all of its time go by. A time limit that is meant for an idle
 /// host would end scenarios that do nothing wrong there, so the supervisor stretches it by what this measures.
 struct Pace {
-    /// How long one measurement's work took when it took the least, in nanoseconds of CPU time.
+    /// How long one measurement's work takes at the machine's best, in nanoseconds of CPU time.
     private var best: Int
     /// How long it took since `restart()`.
     private var samples: [Int] = []

@@ -71,11 +71,7 @@ final class Supervisor {
             if gone >= seconds * 10 * pace.percent { return false }
             if gone >= told {
                 // Also for the host, to whom silence is a machine that hangs.
-                output.line(
-                    KTAP.note(
-                        "this machine takes \(pace.words): the limit is longer"
-                    )
-                )
+                output.line(KTAP.note("this machine takes \(pace.words): the limit is longer"))
                 told += seconds * 1000
             }
             switch try process.wait(milliseconds: Int32(clamping: max(next - gone, 1)), orFor: endingSignals) {

@@ -9,8 +9,8 @@ import Userfaultfd
 public struct GlobalSettings: Sendable {
     private let values: [(path: StaticString, value: String)]
 
-    /// KSM (Documentation/admin-guide/mm/ksm.rst), NUMA balancing, core dumps and sizes of anonymous folios; KSM's `run` comes last of its, so that
-    /// nothing runs with half of its settings.
+    /// KSM (Documentation/admin-guide/mm/ksm.rst), NUMA balancing, core dumps and sizes of anonymous folios; KSM's `run`
+    /// comes last of its, so that nothing runs with half of its settings.
     private static let paths: [StaticString] = [
         "/sys/kernel/mm/ksm/use_zero_pages", "/sys/kernel/mm/ksm/sleep_millisecs", "/sys/kernel/mm/ksm/pages_to_scan",
         "/sys/kernel/mm/ksm/smart_scan", "/sys/kernel/mm/ksm/run",

@@ -25,3 +25,8 @@ struct LongtermPin: Sendable {
         _ = close(device)
     }
 }
+
+extension Need {
+    /// The gup_test device.
+    static let gupTest = Need.file("/sys/kernel/debug/gup_test", "CONFIG_GUP_TEST and debugfs")
+}

@@ -107,8 +107,12 @@ public struct Memory: Sendable {
 
     /// Punches a hole into the file under a range of it (fallocate(2)).
     public func punchHole(_ part: AddressRange) throws(Failure) {
-        let mode: Int32 = 0x03  // FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
-        if fallocate(descriptor, mode, Int(part.start - range.start), Int(part.length)) != 0 {
+        try Memory.punchHole(into: descriptor, at: Int(part.start - range.start), Int(part.length))
+    }
+
+    /// Punches a hole of so many bytes into a file.
+    static func punchHole(into file: Int32, at offset: Int, _ length: Int) throws(Failure) {
+        if fallocate(file, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, offset, length) != 0 {
             throw Failure(call: "fallocate", code: cuffd_errno())
         }
     }

@@ -76,4 +76,21 @@ extension Context {
     ) throws(Failure) {
         try expectEqual(uffd.waiters().total, expected, "blocked faults \(when())", file: file, line: line)
     }
+
+    /// Fails unless so many faults are blocked, and the messages of all of them are read. A thread that is woken leaves
+    /// the queue at once, and may come back to it with a message: so it shows that nobody was woken.
+    func expectAsleep(
+        _ uffd: Userfaultfd,
+        _ expected: Int,
+        file: StaticString = #fileID,
+        line: UInt = #line
+    ) throws(Failure) {
+        let waiters = try uffd.waiters()
+        try expect(
+            waiters == (0, expected),
+            "\(waiters.total) wait, \(waiters.pending) of them with a new message",
+            file: file,
+            line: line
+        )
+    }
 }
