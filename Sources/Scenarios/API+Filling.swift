@@ -5,35 +5,48 @@ import Userfaultfd
 
 /// What the calls that fill a range, and WRITEPROTECT, refuse beside bad ranges.
 extension API {
-    static let badFilling: [Scenario] = [
-        unknownMode("api-copy-unknown-mode", .copy, valid: 0b11, offset: 24),
-        unknownMode("api-zeropage-unknown-mode", .zeropage, valid: 0b1, offset: 16),
-        unknownMode("api-writeprotect-unknown-mode", .writeProtect, valid: 0b11, offset: 16),
-        unknownMode("api-continue-unknown-mode", .continue, valid: 0b11, offset: 16),
-        unknownMode("api-poison-unknown-mode", .poison, valid: 0b1, offset: 16),
-        unknownMode("api-move-unknown-mode", .move, valid: 0b11, offset: 24),
-        unregistered("api-copy-unregistered", .copy, .noEntry),
-        unregistered("api-zeropage-unregistered", .zeropage, .noEntry),
-        unregistered("api-writeprotect-unregistered", .writeProtect, .noEntry),
-        unregistered("api-continue-unregistered", .continue, .noEntry),
-        unregistered("api-poison-unregistered", .poison, .noEntry),
-        unregistered("api-move-unregistered", .move, .invalid),
-        unmapped("api-copy-unmapped", .copy),
-        unmapped("api-zeropage-unmapped", .zeropage),
-        unmapped("api-writeprotect-unmapped", .writeProtect),
-        unmapped("api-continue-unmapped", .continue),
-        unmapped("api-poison-unmapped", .poison),
-        unmapped("api-move-unmapped", .move),
-        populated("api-copy-populated", .copy),
-        populated("api-zeropage-populated", .zeropage),
-        populated("api-continue-populated", .continue),
-        populated("api-poison-populated", .poison),
-        populated("api-move-populated", .move),
-        unanswerable("api-copy-answer", .copy),
-        unanswerable("api-zeropage-answer", .zeropage),
-        unanswerable("api-continue-answer", .continue),
-        unanswerable("api-poison-answer", .poison),
-        unanswerable("api-move-answer", .move),
+    static let badFilling =
+        otherBadFilling
+        + modeCalls.map { unknownMode($0.name, $0.call, valid: $0.valid, offset: $0.offset) }
+        + unregisteredCalls.map { unregistered($0.name, $0.call, $0.call == .move ? .invalid : .noEntry) }
+        + unmappedCalls.map { unmapped($0.name, $0.call) }
+        + populatedCalls.map { populated($0.name, $0.call) }
+        + unanswerableCalls.map { unanswerable($0.name, $0.call) }
+
+    private typealias NamedCall = (name: StaticString, call: RangeCall)
+
+    private static let modeCalls: [(name: StaticString, call: RangeCall, valid: UInt64, offset: UInt)] = [
+        ("api-copy-unknown-mode", .copy, valid: 0b11, offset: 24),
+        ("api-zeropage-unknown-mode", .zeropage, valid: 0b1, offset: 16),
+        ("api-writeprotect-unknown-mode", .writeProtect, valid: 0b11, offset: 16),
+        ("api-continue-unknown-mode", .continue, valid: 0b11, offset: 16),
+        ("api-poison-unknown-mode", .poison, valid: 0b1, offset: 16),
+        ("api-move-unknown-mode", .move, valid: 0b11, offset: 24),
+    ]
+
+    private static let unregisteredCalls: [NamedCall] = [
+        ("api-copy-unregistered", .copy), ("api-zeropage-unregistered", .zeropage),
+        ("api-writeprotect-unregistered", .writeProtect), ("api-continue-unregistered", .continue),
+        ("api-poison-unregistered", .poison), ("api-move-unregistered", .move),
+    ]
+
+    private static let unmappedCalls: [NamedCall] = [
+        ("api-copy-unmapped", .copy), ("api-zeropage-unmapped", .zeropage),
+        ("api-writeprotect-unmapped", .writeProtect), ("api-continue-unmapped", .continue),
+        ("api-poison-unmapped", .poison), ("api-move-unmapped", .move),
+    ]
+
+    private static let populatedCalls: [NamedCall] = [
+        ("api-copy-populated", .copy), ("api-zeropage-populated", .zeropage), ("api-continue-populated", .continue),
+        ("api-poison-populated", .poison), ("api-move-populated", .move),
+    ]
+
+    private static let unanswerableCalls: [NamedCall] = [
+        ("api-copy-answer", .copy), ("api-zeropage-answer", .zeropage), ("api-continue-answer", .continue),
+        ("api-poison-answer", .poison), ("api-move-answer", .move),
+    ]
+
+    private static let otherBadFilling: [Scenario] = [
         check("api-copy-source", "COPY from an address without memory: EFAULT, and the page stays missing.") {
             (context) throws(Failure) in
             let bench = try Bench(.copy)

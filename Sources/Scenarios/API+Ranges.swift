@@ -86,7 +86,7 @@ struct Bench: Sendable {
 }
 
 /// What is wrong with a range.
-enum RangeFlaw: Sendable {
+enum RangeFlaw: CaseIterable, Sendable {
     /// It starts in the middle of a page.
     case unaligned
     /// It ends in the middle of a page.
@@ -115,77 +115,142 @@ enum RangeFlaw: Sendable {
 
 /// Every flaw of a range in every call that takes one: EINVAL, and nothing is done.
 extension API {
-    static let badRanges: [Scenario] = [
-        badRange("api-register-unaligned", .register, .unaligned),
-        badRange("api-register-partial", .register, .partial),
-        badRange("api-register-empty", .register, .empty),
-        badRange("api-register-wrapping", .register, .wrapping),
-        badRange("api-register-outside", .register, .outside),
-        badRange("api-register-overlong", .register, .overlong),
-        badRange("api-unregister-unaligned", .unregister, .unaligned),
-        badRange("api-unregister-partial", .unregister, .partial),
-        badRange("api-unregister-empty", .unregister, .empty),
-        badRange("api-unregister-wrapping", .unregister, .wrapping),
-        badRange("api-unregister-outside", .unregister, .outside),
-        badRange("api-unregister-overlong", .unregister, .overlong),
-        badRange("api-wake-unaligned", .wake, .unaligned),
-        badRange("api-wake-partial", .wake, .partial),
-        badRange("api-wake-empty", .wake, .empty),
-        badRange("api-wake-wrapping", .wake, .wrapping),
-        badRange("api-wake-outside", .wake, .outside),
-        badRange("api-wake-overlong", .wake, .overlong),
-        badRange("api-copy-unaligned", .copy, .unaligned),
-        badRange("api-copy-partial", .copy, .partial),
-        badRange("api-copy-empty", .copy, .empty),
-        badRange("api-copy-wrapping", .copy, .wrapping),
-        badRange("api-copy-outside", .copy, .outside),
-        badRange("api-copy-overlong", .copy, .overlong),
-        badRange("api-zeropage-unaligned", .zeropage, .unaligned),
-        badRange("api-zeropage-partial", .zeropage, .partial),
-        badRange("api-zeropage-empty", .zeropage, .empty),
-        badRange("api-zeropage-wrapping", .zeropage, .wrapping),
-        badRange("api-zeropage-outside", .zeropage, .outside),
-        badRange("api-zeropage-overlong", .zeropage, .overlong),
-        badRange("api-writeprotect-unaligned", .writeProtect, .unaligned),
-        badRange("api-writeprotect-partial", .writeProtect, .partial),
-        badRange("api-writeprotect-empty", .writeProtect, .empty),
-        badRange("api-writeprotect-wrapping", .writeProtect, .wrapping),
-        badRange("api-writeprotect-outside", .writeProtect, .outside),
-        badRange("api-writeprotect-overlong", .writeProtect, .overlong),
-        badRange("api-continue-unaligned", .continue, .unaligned),
-        badRange("api-continue-partial", .continue, .partial),
-        badRange("api-continue-empty", .continue, .empty),
-        badRange("api-continue-wrapping", .continue, .wrapping),
-        badRange("api-continue-outside", .continue, .outside),
-        badRange("api-continue-overlong", .continue, .overlong),
-        badRange("api-poison-unaligned", .poison, .unaligned),
-        badRange("api-poison-partial", .poison, .partial),
-        badRange("api-poison-empty", .poison, .empty),
-        badRange("api-poison-wrapping", .poison, .wrapping),
-        badRange("api-poison-outside", .poison, .outside),
-        badRange("api-poison-overlong", .poison, .overlong),
-        badRange("api-move-unaligned", .move, .unaligned),
-        badRange("api-move-partial", .move, .partial),
-        badRange("api-move-empty", .move, .empty),
-        badRange("api-move-wrapping", .move, .wrapping),
-        badRange("api-move-outside", .move, .outside),
-        badRange("api-move-overlong", .move, .overlong),
-        badRange("api-rwprotect-unaligned", .readWriteProtect, .unaligned, rules: "P4"),
-        badRange("api-rwprotect-partial", .readWriteProtect, .partial, rules: "P4"),
-        badRange("api-rwprotect-empty", .readWriteProtect, .empty, rules: "P4"),
-        badRange("api-rwprotect-wrapping", .readWriteProtect, .wrapping, rules: "P4"),
-        badRange("api-rwprotect-outside", .readWriteProtect, .outside, rules: "P4"),
-        badRange("api-rwprotect-overlong", .readWriteProtect, .overlong, rules: "P4"),
-        badPointer("api-register-fault", .register),
-        badPointer("api-unregister-fault", .unregister),
-        badPointer("api-wake-fault", .wake),
-        badPointer("api-copy-fault", .copy),
-        badPointer("api-zeropage-fault", .zeropage),
-        badPointer("api-writeprotect-fault", .writeProtect),
-        badPointer("api-continue-fault", .continue),
-        badPointer("api-poison-fault", .poison),
-        badPointer("api-move-fault", .move),
-        badPointer("api-rwprotect-fault", .readWriteProtect, rules: "P4"),
+    static let badRanges: [Scenario] = badCalls.flatMap { row in
+        zip(RangeFlaw.allCases, row.ranges).map { badRange($1, row.call, $0, rules: row.rules) }
+            + [badPointer(row.pointer, row.call, rules: row.rules)]
+    }
+
+    /// The names of a call's scenarios: one for each `RangeFlaw`, in their order, and one for an argument that cannot be
+    /// read.
+    private struct BadCall {
+        let call: RangeCall
+        let ranges: [StaticString]
+        let pointer: StaticString
+        var rules: StaticString = ""
+    }
+
+    private static let badCalls = [
+        BadCall(
+            call: .register,
+            ranges: [
+                "api-register-unaligned",
+                "api-register-partial",
+                "api-register-empty",
+                "api-register-wrapping",
+                "api-register-outside",
+                "api-register-overlong",
+            ],
+            pointer: "api-register-fault"
+        ),
+        BadCall(
+            call: .unregister,
+            ranges: [
+                "api-unregister-unaligned",
+                "api-unregister-partial",
+                "api-unregister-empty",
+                "api-unregister-wrapping",
+                "api-unregister-outside",
+                "api-unregister-overlong",
+            ],
+            pointer: "api-unregister-fault"
+        ),
+        BadCall(
+            call: .wake,
+            ranges: [
+                "api-wake-unaligned",
+                "api-wake-partial",
+                "api-wake-empty",
+                "api-wake-wrapping",
+                "api-wake-outside",
+                "api-wake-overlong",
+            ],
+            pointer: "api-wake-fault"
+        ),
+        BadCall(
+            call: .copy,
+            ranges: [
+                "api-copy-unaligned",
+                "api-copy-partial",
+                "api-copy-empty",
+                "api-copy-wrapping",
+                "api-copy-outside",
+                "api-copy-overlong",
+            ],
+            pointer: "api-copy-fault"
+        ),
+        BadCall(
+            call: .zeropage,
+            ranges: [
+                "api-zeropage-unaligned",
+                "api-zeropage-partial",
+                "api-zeropage-empty",
+                "api-zeropage-wrapping",
+                "api-zeropage-outside",
+                "api-zeropage-overlong",
+            ],
+            pointer: "api-zeropage-fault"
+        ),
+        BadCall(
+            call: .writeProtect,
+            ranges: [
+                "api-writeprotect-unaligned",
+                "api-writeprotect-partial",
+                "api-writeprotect-empty",
+                "api-writeprotect-wrapping",
+                "api-writeprotect-outside",
+                "api-writeprotect-overlong",
+            ],
+            pointer: "api-writeprotect-fault"
+        ),
+        BadCall(
+            call: .continue,
+            ranges: [
+                "api-continue-unaligned",
+                "api-continue-partial",
+                "api-continue-empty",
+                "api-continue-wrapping",
+                "api-continue-outside",
+                "api-continue-overlong",
+            ],
+            pointer: "api-continue-fault"
+        ),
+        BadCall(
+            call: .poison,
+            ranges: [
+                "api-poison-unaligned",
+                "api-poison-partial",
+                "api-poison-empty",
+                "api-poison-wrapping",
+                "api-poison-outside",
+                "api-poison-overlong",
+            ],
+            pointer: "api-poison-fault"
+        ),
+        BadCall(
+            call: .move,
+            ranges: [
+                "api-move-unaligned",
+                "api-move-partial",
+                "api-move-empty",
+                "api-move-wrapping",
+                "api-move-outside",
+                "api-move-overlong",
+            ],
+            pointer: "api-move-fault"
+        ),
+        BadCall(
+            call: .readWriteProtect,
+            ranges: [
+                "api-rwprotect-unaligned",
+                "api-rwprotect-partial",
+                "api-rwprotect-empty",
+                "api-rwprotect-wrapping",
+                "api-rwprotect-outside",
+                "api-rwprotect-overlong",
+            ],
+            pointer: "api-rwprotect-fault",
+            rules: "P4"
+        ),
     ]
 
     /// The call with this flaw: EINVAL and no page of the memory touched; without the flaw it works.

@@ -191,40 +191,15 @@ enum Minor {
         let count = context.kind.isHugetlb ? 4 : 64
         let (uffd, memory, alias) = try open(context, pages: count)
         alias.fill(0..<count, seed: 9)
-        let mapped = Words(count)
-        let monitor = try Monitor(uffd) { message throws(Failure) in
-            guard case .pageFault(let address, let flags, _) = message, flags.contains(.minor) else {
-                throw Failure("unexpected \(message.description)")
-            }
-            let page = Int((address - memory.range.start) / memory.pageSize)
-            if mapped.add(1, at: page) == 0 {
-                alias.fill(page..<(page + 1))
-                try uffd.continue(memory.page(page))
-            } else {
-                try uffd.wake(memory.page(page))
-            }
+        try context.fault(on: memory, first: count, uffd, .minor) { page throws(Failure) in
+            alias.fill(page..<(page + 1))
+            try uffd.continue(memory.page(page))
         }
-        var threads: [Thread] = []
-        for index in 0..<4 {
-            threads.append(
-                try Thread { () throws(Failure) in
-                    for step in 0..<count {
-                        let page = (step * (2 * index + 1) + index * count / 4) % count
-                        try memory.check(page..<(page + 1), "in thread \(index)")
-                        memory.store(page, offset: 64 + UInt(index), UInt8(index + 1))
-                    }
-                }
-            )
-        }
-        for thread in threads { try thread.join() }
-        try monitor.stop()
         try alias.check(0..<count, "the file after all threads")
         for page in 0..<count {
-            try context.expect(mapped[page] > 0, "page \(page) never faulted")
             for index in 0..<4 {
                 try context.expectEqual(alias.load(page, offset: 64 + UInt(index)), UInt8(index + 1), "mark")
             }
         }
-        context.sawTrap()
     }
 }

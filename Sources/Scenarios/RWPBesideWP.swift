@@ -41,6 +41,14 @@ enum RWPBesideWP {
             neighbours
         ),
         Scenario(
+            "rwp-wp-copy-reregistered",
+            "a COPY for WP that waits for its source protects nothing once the range is registered for RWP",
+            rules: "G3 P1",
+            on: MemoryKind.all,
+            needs: needs,
+            copyReregistered
+        ),
+        Scenario(
             "rwp-wp-one-async",
             "WP_ASYNC leaves RWP synchronous, and RWP_ASYNC leaves WP synchronous",
             rules: "F1 F2",
@@ -169,6 +177,41 @@ enum RWPBesideWP {
             try memory.check("at the end")
             try other.check("at the end")
         }
+    }
+
+    private static func copyReregistered(_ context: Context) throws(Failure) {
+        let features: Features = [.writeProtect, .writeProtectFiles]
+        let protected = try Protected(context, async: false, features: features)
+        let uffd = protected.uffd
+        try protected.showTrap()
+        let memory = try Memory(context.kind, chunks: 4)
+        try uffd.register(memory.range, [.missing, .writeProtect])
+        // The first page of the source is up to another monitor, so that the copy can be held up.
+        let source = try Memory(.anon, pages: Int(memory.pageSize / basePageSize))
+        source.fill()
+        try source.advise(source.page(0), MADV_DONTNEED)
+        let other = try Userfaultfd(features: [])
+        try other.register(source.page(0), .missing)
+        let copier = try Thread { () throws(Failure) in
+            do throws(Failure) {
+                try uffd.copy(to: memory.page(0), from: source.range.start, .writeProtect)
+            } catch {
+                // Whether it says that the range is not the same, or that it has no such mode, is the kernel's business.
+                if error.errno != .again && error.errno != .invalid { throw error }
+            }
+        }
+        try context.expectFault(other, at: source.range.start, [])
+        try uffd.unregister(memory.range)
+        try uffd.register(memory.range, .readWriteProtect)
+        try other.copyPattern(source, 0)
+        try copier.join()
+        let anew = Protected(protected, memory: memory)
+        try expectNoBit(anew, "after COPY")
+        memory.fill()
+        try anew.armAll()
+        for chunk in 0..<2 { try anew.expectTrap(chunk, .read) }
+        try anew.resolve(0..<4)
+        try memory.check("at the end")
     }
 
     private static func expectNoBit(_ protected: Protected, _ when: String) throws(Failure) {

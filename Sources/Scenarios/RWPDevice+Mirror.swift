@@ -44,16 +44,29 @@ struct DeviceMirror: Sendable {
         try request("EXCLUSIVE", CUFFD_HMM_EXCLUSIVE, range)
     }
 
-    /// Lets the device read a page, which it faults in if need be, and gives its first word.
-    @discardableResult
-    func read(_ memory: Memory, _ page: Int) throws(Failure) -> UInt64 {
-        try request("READ", CUFFD_HMM_READ, memory.page(page))
+    /// Lets the device fault for a page that it wants to read, though not read it: test_hmm follows what
+    /// `hmm_range_fault()` says of the device's own pages into memory that is not there.
+    ///
+    /// The range that it asks for goes on into the next page, which nobody may access, so it gets EFAULT in the end.
+    func fault(_ memory: Memory, _ page: Int) throws(Failure) {
+        do throws(Failure) {
+            try request("READ", CUFFD_HMM_READ, memory.pages(page..<(page + 2)))
+        } catch {
+            if error.errno == .fault { return }
+            throw error
+        }
+        throw Failure("the device read beyond page \(page), in a PROT_NONE mapping")
     }
 
-    /// Whether the device may access a page without a fault, as `hmm_range_fault()` says.
-    func mayAccess(_ memory: Memory, _ page: Int) throws(Failure) -> Bool {
-        try request("SNAPSHOT", CUFFD_HMM_SNAPSHOT, memory.page(page)) & 0xFF != 0
+    /// What the device may do to a page without a fault, as `hmm_range_fault()` says.
+    func right(to page: Int, of memory: Memory) throws(Failure) -> Right {
+        // HMM_DMIRROR_PROT_* of lib/test_hmm_uapi.h: one bit for what can be read alone, another for what can be
+        // written as well; the others tell where the page is.
+        let word = try request("SNAPSHOT", CUFFD_HMM_SNAPSHOT, memory.page(page))
+        return word & 2 != 0 ? .write : word & 1 != 0 ? .read : .none
     }
+
+    enum Right { case none, read, write }
 
     /// Whether none of these pages is present and each has an entry.
     private static func areAway(_ memory: Memory, _ pages: Range<Int>) throws(Failure) -> Bool {

@@ -21,6 +21,21 @@ enum RWPDeviceAccess {
             readAsync
         ),
         scenario(
+            "rwp-device-writable",
+            "what is resolved, or unregistered, in the device's memory can be written by the device again",
+            rules: "P2 L6",
+            on: MemoryKind.anonymous,
+            writable
+        ),
+        Scenario(
+            "rwp-device-soft-dirty",
+            "arming and resolving what a device has makes nothing soft-dirty, and none that is not",
+            rules: "P3",
+            on: MemoryKind.anonymous,
+            needs: RWPDevice.needs + [.softDirty],
+            softDirty
+        ),
+        scenario(
             "rwp-device-exclusive-sync",
             "a device does not get an armed page for itself",
             rules: "F1 F5",
@@ -84,49 +99,92 @@ enum RWPDeviceAccess {
         }
     }
 
-    /// Lets the device take every page, arms them there, and gives the first word of one.
-    ///
-    /// Before the device tries to read again, HMM is asked: test_hmm follows what that says into memory that is not there.
-    private static func armedOnDevice(
-        _ protected: Protected,
-        _ device: DeviceMirror,
-        _ page: Int
-    ) throws(Failure) -> UInt64 {
+    /// Lets the device take every page, arms them there, and makes the third chunk inaccessible to everybody, for
+    /// `DeviceMirror.fault`. Gives the last page before that.
+    private static func armedOnDevice(_ protected: Protected, _ device: DeviceMirror) throws(Failure) -> Int {
         let (memory, context) = (protected.memory, protected.context)
         try device.take(memory, 0..<memory.pages)
-        let word = try device.read(memory, page)
-        try context.expect(try device.mayAccess(memory, page), "the device may not access its own memory")
+        let page = memory.firstPage(2) - 1
+        try context.expect(
+            try device.right(to: page, of: memory) == .write,
+            "the device may not write to its own memory"
+        )
         try protected.armAll()
-        try context.expect(try !device.mayAccess(memory, page), "the device may access an armed page without a fault")
-        return word
+        try memory.protect(memory.chunk(2), PROT_NONE)
+        try context.expect(
+            try device.right(to: page, of: memory) == .none,
+            "the device may access an armed page without a fault"
+        )
+        return page
     }
 
     private static func readSync(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
         let (memory, context) = (protected.memory, protected.context)
-        let page = memory.firstPage(1)
-        let word = try armedOnDevice(protected, device, page)
-        for page in [page, memory.firstPage(2)] {
-            try context.expectErrno(.fault, "the device's read of an armed page") { () throws(Failure) in
-                try device.read(memory, page)
-            }
-        }
+        let page = try armedOnDevice(protected, device)
+        try device.fault(memory, page)
         try protected.expectNoMessage("a fault that cannot wait")
-        try protected.expectAccessed([], "after the device's reads")
+        try protected.expectAccessed([], "after the device's fault")
+        try memory.protect(memory.chunk(2), PROT_READ | PROT_WRITE)
         try protected.resolve(1..<2)
-        try context.expect(try device.read(memory, page) == word, "the device read something else")
-        try protected.expectAccessed([1], "after the device's read")
+        try context.expect(try device.right(to: page, of: memory) != .none, "the device may not read what is resolved")
+        try protected.expectAccessed([1], "after resolving")
         try protected.expectTrap(2, .read)
         try protected.resolve(0..<4)
         try memory.check("at the end")
     }
 
     private static func readAsync(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
-        let memory = protected.memory
-        let page = memory.firstPage(1)
-        let word = try armedOnDevice(protected, device, page)
+        let (memory, context) = (protected.memory, protected.context)
+        let page = try armedOnDevice(protected, device)
         try protected.expectAccessed([], "armed on the device")
-        try protected.context.expect(try device.read(memory, page) == word, "the device read something else")
-        try protected.expectAccessed([1], "after the device's read")
+        try device.fault(memory, page)
+        try protected.expectAccessed([1], "after the device's fault")
+        try context.expect(try device.right(to: page, of: memory) != .none, "the device may not read what it accessed")
+        try memory.protect(memory.chunk(2), PROT_READ | PROT_WRITE)
+        memory.load(memory.firstPage(2))
+        try protected.expectAccessed([1, 2], "after a CPU's read")
+        try memory.check("at the end")
+    }
+
+    /// What is resolved has the protection of the mapping again: the device may write, as it could before.
+    private static func writable(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
+        let (memory, context) = (protected.memory, protected.context)
+        try device.take(memory, 0..<memory.pages)
+        for round in ["not armed", "armed, and resolved"] {
+            for chunk in 0..<4 {
+                try protected.uffd.readWriteProtect(memory.chunk(chunk), false)
+                let right = try device.right(to: memory.firstPage(chunk), of: memory)
+                try context.expect(right == .write, "\(round): the device may not write to chunk \(chunk)")
+            }
+            try protected.armAll()
+        }
+        try protected.resolve(1..<2)
+        try protected.uffd.unregister(memory.range)
+        for chunk in 0..<4 {
+            let right = try device.right(to: memory.firstPage(chunk), of: memory)
+            try context.expect(right == .write, "unregistered: the device may not write to chunk \(chunk)")
+        }
+        try memory.check("at the end")
+    }
+
+    private static func softDirty(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        let memory = protected.memory
+        try protected.showTrap()
+        try protected.resolve(0..<4)
+        try SoftDirty.clear()
+        memory.store(memory.firstPage(2), offset: 100, 1)
+        try DeviceMirror().take(memory, 0..<memory.pages)
+        let expectWritten = { (when: StaticString) throws(Failure) in
+            for chunk in 0..<4 where try memory.entry(memory.firstPage(chunk)).isSoftDirty != (chunk == 2) {
+                throw Failure("\(when): chunk \(chunk) is\(chunk == 2 ? " not" : "") soft-dirty")
+            }
+        }
+        try expectWritten("with the device")
+        try protected.armAll()
+        try expectWritten("armed")
+        try protected.resolve(0..<4)
+        try expectWritten("resolved")
         try memory.check("at the end")
     }
 

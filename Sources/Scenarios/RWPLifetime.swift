@@ -31,6 +31,14 @@ enum RWPLifetime {
             unregisterPartial
         ),
         Scenario(
+            "rwp-unregister-refused",
+            "unregistering that fails, since the process has as many VMAs as it may, leaves all pages armed",
+            rules: "L6 L2",
+            on: MemoryKind.all,
+            needs: Need.rwp + [.ownMachine, .root],
+            unregisterRefused
+        ),
+        Scenario(
             "rwp-unregister-swapped",
             "unregister disarms swapped-out pages too",
             rules: "L6",
@@ -117,6 +125,25 @@ enum RWPLifetime {
         try context.expectErrno(.noEntry, "arming over the unregistered middle (P4)") { () throws(Failure) in
             try protected.uffd.readWriteProtect(memory.range)
         }
+        try memory.check("at the end")
+    }
+
+    private static func unregisterRefused(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        let memory = protected.memory
+        try protected.showTrap()
+        try protected.armAll()
+        // The middle would be a VMA of its own, and so would what is behind it.
+        let most = try AddressSpace.mappings(in: AddressRange(start: 0, length: UInt(Int.max)))
+        let before = try FileAccess.line(GlobalSettings.mostMappings.text)
+        try FileAccess.write(GlobalSettings.mostMappings.text, most.description)
+        let unregister = { () throws(Failure) in try protected.uffd.unregister(memory.chunks(1..<3)) }
+        let refused = Result(catching: unregister)
+        try FileAccess.write(GlobalSettings.mostMappings.text, before)
+        try context.expectErrno(.noMemory, "unregistering the middle") { () throws(Failure) in try refused.get() }
+        try protected.expectAccessed([], "after unregistering failed")
+        try context.expect(try hasFlag(memory), "smaps does not show 'ur' any more")
+        for chunk in 0..<4 { try protected.expectTrap(chunk, .write(4), offset: 100) }
         try memory.check("at the end")
     }
 

@@ -36,6 +36,14 @@ enum RWPRace {
             try mover.join()
             try protected.memory.check("at the end")
         },
+        Scenario(
+            "rwp-race-arm-zero",
+            "pages of one huge zero page that two threads arm at once are all armed",
+            rules: "P1 B3",
+            on: [.anonTHP],
+            needs: Need.rwp,
+            armZero
+        ),
         waits("rwp-race-dontneed", "MADV_DONTNEED and WAKE", on: MemoryKind.all) { (protected) throws(Failure) in
             try protected.memory.advise(protected.memory.range, MADV_DONTNEED)
             try protected.uffd.wake(protected.memory.range)
@@ -99,6 +107,35 @@ enum RWPRace {
         memory.fill(seed: 2)
         try protected.expectNoMessage("access of resolved pages")
         try memory.check(seed: 2, "at the end")
+    }
+
+    /// To arm a part of a huge mapping splits it, which empties its entry for a moment.
+    private static func armZero(_ context: Context) throws(Failure) {
+        let shown = try Protected(context, async: false)
+        try shown.showTrap()
+        let memory = try Memory(context.kind, chunks: 1)
+        let count = memory.pages
+        try shown.uffd.register(memory.range, .readWriteProtect)
+        let turn = Words(2)
+        let rounds: UInt64 = 100
+        let other = try Thread { () throws(Failure) in
+            for round in 1...rounds {
+                while turn[0] < round { sched_yield() }
+                try shown.uffd.readWriteProtect(memory.pages((count / 2)..<count))
+                turn[1] = round
+            }
+        }
+        for round in 1...rounds {
+            memory.load(0)
+            turn[0] = round
+            try shown.uffd.readWriteProtect(memory.pages(0..<(count / 2)))
+            while turn[1] < round { sched_yield() }
+            for page in 0..<count where try !memory.entry(page).isUffd {
+                throw Failure("round \(round): page \(page) is not armed")
+            }
+            try memory.advise(memory.range, MADV_DONTNEED)
+        }
+        try other.join()
     }
 
     /// Threads read the pages that are armed and `release`d again and again. Nobody reads a message: who goes to sleep

@@ -35,6 +35,14 @@ enum RWPSoftDirty {
             register
         ),
         Scenario(
+            "rwp-soft-dirty-migrate",
+            "what moves to another node is as soft-dirty as it was, armed and resolved",
+            rules: "P3 L1",
+            on: kinds,
+            needs: needs + [.nodes(2), .root],
+            migrate
+        ),
+        Scenario(
             "rwp-soft-dirty-split",
             "a hole in the folio of armed pages makes no other page soft-dirty, and none that is not",
             rules: "P3 B3",
@@ -104,6 +112,25 @@ enum RWPSoftDirty {
         try expect(memory, before, "registered", context)
         try first.uffd.unregister(memory.range)
         try expect(memory, before, "unregistered", context)
+    }
+
+    private static func migrate(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        let memory = protected.memory
+        try protected.showTrap()
+        try SoftDirty.clear()
+        memory.store(memory.firstPage(2), offset: 100, 1)
+        let written = try softDirty(memory)
+        for round in 0..<2 {
+            try memory.move(to: 1 - round)
+            try expect(memory, written, "moved, not armed", context)
+            try protected.armAll()
+            try memory.move(to: round)
+            try expect(memory, written, "moved, armed", context)
+            try protected.resolve(0..<4)
+            try expect(memory, written, "resolved", context)
+        }
+        try memory.check("at the end")
     }
 
     private static func split(_ context: Context) throws(Failure) {

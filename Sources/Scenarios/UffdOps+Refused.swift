@@ -106,4 +106,30 @@ enum UffdOpsRefused {
         try UffdOpsModule.load()
         try context.expect(FileAccess.exists("/dev/\(UffdOpsModule.name)"), "there is no device after loading again")
     }
+
+    /// A thread that waits has given up the lock that keeps its mapping, and returns into the module.
+    static func unloadingUnderWaiter(_ context: Context) throws(Failure) {
+        let before = try UffdOpsModule.users()
+        let (uffd, memory, _) = try UffdOps.registered(pages: 1, .missing)
+        let pipe = try Pipe()
+        // By a system call: an access of its own would be a signal once the mapping is gone.
+        let waiter = try Thread { () throws(Failure) in
+            do throws(Failure) {
+                try pipe.send(from: memory.address(0), count: 1)
+            } catch {
+                if error.errno == .fault { return }
+                throw error
+            }
+            throw Failure("write(2) read from a mapping that is gone")
+        }
+        try context.expectFault(uffd, at: memory.address(0), [])
+        try waitAsleep(waiter)
+        try memory.unmap()
+        try context.expectErrno(.again, "unloading the module under a thread that waits in it", UffdOpsModule.unload)
+        uffd.close()
+        try waiter.join()
+        while try UffdOpsModule.users() > before { sched_yield() }
+        try UffdOpsModule.unload()
+        try UffdOpsModule.load()
+    }
 }

@@ -61,6 +61,12 @@ enum UffdOps {
             needs: [.ownMachine, .file("/sys/module/test_uffd_ops/refcnt", "CONFIG_TEST_UFFD_OPS=m")],
             UffdOpsRefused.unloading
         ),
+        scenario(
+            "uffd-ops-unload-waiter",
+            "The module cannot be unloaded under a thread that waits in its fault handler, its mapping gone.",
+            needs: [.ownMachine, .file("/sys/module/test_uffd_ops/refcnt", "CONFIG_TEST_UFFD_OPS=m")],
+            UffdOpsRefused.unloadingUnderWaiter
+        ),
     ]
 
     private static func scenario(

@@ -33,19 +33,19 @@ extension DefaultStringInterpolation {
     /// A number.
     @inline(never)
     public mutating func appendInterpolation(_ value: UInt64) {
-        write(value.description)
+        appendInterpolation(UInt(value))
     }
 
     /// A number.
     @inline(never)
     public mutating func appendInterpolation(_ value: Int32) {
-        write(value.description)
+        appendInterpolation(Int(value))
     }
 
     /// A number.
     @inline(never)
     public mutating func appendInterpolation(_ value: Int64) {
-        write(value.description)
+        appendInterpolation(Int(value))
     }
 
     /// A text of the program's own.

@@ -105,8 +105,8 @@ public struct GuestProgram: Sendable {
         var link = ["-static", "-no-pie"].flatMap { ["-Xswiftc", "-Xclang-linker", "-Xswiftc", $0] }
         // Without its symbols it is less than half as large, and every boot unpacks it.
         // Each module's object has a copy of what it uses of the modules below: keep one, and none of what is unused.
-        // Nothing in it unwinds its stack.
-        link += ["--gc-sections", "--icf=all", "--no-eh-frame-hdr", "-s"].flatMap { ["-Xlinker", $0] }
+        // Nothing in it unwinds its stack, and nothing is relocated that were to be read-only afterwards.
+        link += ["--gc-sections", "--icf=all", "--no-eh-frame-hdr", "-z", "norelro", "-s"].flatMap { ["-Xlinker", $0] }
         return ["build", "--traits", "Guest", "--scratch-path", scratch, "-c", "release", "--product", product] + link
     }
 

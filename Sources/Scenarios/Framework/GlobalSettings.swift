@@ -9,6 +9,9 @@ import Userfaultfd
 public struct GlobalSettings: Sendable {
     private let values: [(path: StaticString, value: String)]
 
+    /// How many VMAs a process may have (Documentation/admin-guide/sysctl/vm.rst).
+    static let mostMappings: StaticString = "/proc/sys/vm/max_map_count"
+
     /// KSM (Documentation/admin-guide/mm/ksm.rst), NUMA balancing, core dumps and sizes of anonymous folios; KSM's `run`
     /// comes last of its, so that nothing runs with half of its settings.
     private static let paths: [StaticString] = [
@@ -17,7 +20,7 @@ public struct GlobalSettings: Sendable {
         "/sys/kernel/debug/sched/numa_balancing/scan_delay_ms",
         "/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms",
         "/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "/proc/sys/kernel/numa_balancing",
-        "/proc/sys/kernel/core_pattern", "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled",
+        "/proc/sys/kernel/core_pattern", mostMappings, "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled",
     ]
 
     /// Reads those that the kernel has.

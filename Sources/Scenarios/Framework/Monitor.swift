@@ -59,3 +59,53 @@ public final class Monitor: Sendable {
         }
     }
 }
+
+extension Context {
+    /// Has four threads read and write the first `count` pages of `memory`, a power of two, each in an order of its own,
+    /// while a monitor of `uffd` brings what is missing: `fetch` is called with a page's number at the page's first
+    /// message, whose flags include `flags`. It must leave the page as `Memory.fill(_:seed:)` does.
+    func fault(
+        on memory: Memory,
+        first count: Int,
+        _ uffd: Userfaultfd,
+        _ flags: FaultFlags = [],
+        fetch: @escaping @Sendable (_ page: Int) throws(Failure) -> Void
+    ) throws(Failure) {
+        let fetched = Words(count)
+        let monitor = try Monitor(uffd) { message throws(Failure) in
+            guard case .pageFault(let address, let seen, _) = message, seen.contains(flags) else {
+                throw Failure("unexpected \(message.description)")
+            }
+            let page = Int((address - memory.range.start) / memory.pageSize)
+            if fetched.add(1, at: page) == 0 {
+                try fetch(page)
+            } else {
+                // The message of a second waiter, which the first one's answer may have woken before it was read.
+                try uffd.wake(memory.page(page))
+            }
+        }
+        var threads: [Thread] = []
+        for index in 0..<4 {
+            threads.append(
+                try Thread { () throws(Failure) in
+                    for step in 0..<count {
+                        // An odd stride visits each page of a power of two once.
+                        let page = (step * (2 * index + 1) + index * count / 4) % count
+                        try memory.check(page..<(page + 1), "in thread \(index)")
+                        memory.store(page, offset: 64 + UInt(index), UInt8(index + 1))
+                    }
+                }
+            )
+        }
+        for thread in threads { try thread.join() }
+        try monitor.stop()
+        try memory.check(0..<count, "after all threads")
+        for page in 0..<count {
+            try expect(fetched[page] > 0, "page \(page) never faulted")
+            for index in 0..<4 {
+                try expectEqual(memory.load(page, offset: 64 + UInt(index)), UInt8(index + 1), "mark")
+            }
+        }
+        sawTrap()
+    }
+}
