@@ -10,6 +10,11 @@ enum UffdOpsModule {
     /// What scenarios about it need.
     static let needs: [Need] = [.file("/dev/test_uffd_ops", "CONFIG_TEST_UFFD_OPS and its module"), .root]
 
+    /// What scenarios need beside that which unload it.
+    static let unloadable: [Need] = [
+        .ownMachine, .file("/sys/module/test_uffd_ops/refcnt", "CONFIG_TEST_UFFD_OPS=m"),
+    ]
+
     /// A mapping of a new file of the module's, whose mappings can be registered for `modes`; unpopulated.
     static func memory(pages: Int, _ modes: RegisterMode, shared: Bool = true) throws(Failure) -> Memory {
         let device = try checked("open of \(name)", cuffd_open("/dev/\(name)", O_RDWR, 0))

@@ -58,13 +58,13 @@ enum UffdOps {
         scenario(
             "uffd-ops-unload",
             "The module cannot be unloaded while a mapping of it is registered, and can be afterwards.",
-            needs: [.ownMachine, .file("/sys/module/test_uffd_ops/refcnt", "CONFIG_TEST_UFFD_OPS=m")],
+            needs: UffdOpsModule.unloadable,
             UffdOpsRefused.unloading
         ),
         scenario(
             "uffd-ops-unload-waiter",
             "The module cannot be unloaded under a thread that waits in its fault handler, its mapping gone.",
-            needs: [.ownMachine, .file("/sys/module/test_uffd_ops/refcnt", "CONFIG_TEST_UFFD_OPS=m")],
+            needs: UffdOpsModule.unloadable,
             UffdOpsRefused.unloadingUnderWaiter
         ),
     ]
