@@ -62,6 +62,7 @@ let package = Package(
         .executableTarget(
             name: "uffd-selftest",
             dependencies: ["Scenarios", "Userfaultfd"],
+            exclude: ["guest.ld"],
             swiftSettings: guestSettings
         ),
 

@@ -60,13 +60,15 @@ public struct GuestProgram: Sendable {
     private func key(for swift: Tool) async throws -> ContentKey {
         var hasher = ContentHasher()
         hasher.add("swift", try await swift.capture(["--version"]))
-        hasher.add("arguments", Self.arguments(scratch: "").joined(separator: " "))
+        hasher.add("arguments", Self.arguments(packageRoot: "", scratch: "").joined(separator: " "))
         do {
             try hasher.add("Package.swift", file: packageRoot.appending("Package.swift"))
             for target in Self.sources {
                 let folder = packageRoot.appending("Sources").appending(target)
                 for name in try FileManager.default.subpathsOfDirectory(atPath: folder.string).sorted()
-                where name.hasSuffix(".swift") || name.hasSuffix(".h") || name.hasSuffix(".c") {
+                where
+                    name.hasSuffix(".swift") || name.hasSuffix(".h") || name.hasSuffix(".c") || name.hasSuffix(".ld")
+                {
                     try hasher.add("\(target)/\(name)", file: folder.pushing(FilePath(name)))
                 }
             }
@@ -86,7 +88,7 @@ public struct GuestProgram: Sendable {
         swift.workingDirectory = packageRoot
         let output = ErrorLines()
         do {
-            try await swift.run(Self.arguments(scratch: scratch.string), log: log) { [events] line in
+            try await swift.run(Self.arguments(packageRoot: packageRoot, scratch: scratch), log: log) { [events] line in
                 output.take(line)
                 // SwiftPM goes on in the same line when it is its turn: "execution...[0/1] Planning build".
                 if line.hasPrefix("Another instance of SwiftPM") {
@@ -101,13 +103,17 @@ public struct GuestProgram: Sendable {
         return scratch.appending("release").appending(Self.product)
     }
 
-    private static func arguments(scratch: String) -> [String] {
-        var link = ["-static", "-no-pie"].flatMap { ["-Xswiftc", "-Xclang-linker", "-Xswiftc", $0] }
+    private static func arguments(packageRoot: FilePath, scratch: FilePath) -> [String] {
+        var link = ["-static", "-no-pie", "-fuse-ld=lld"].flatMap { ["-Xswiftc", "-Xclang-linker", "-Xswiftc", $0] }
         // Without its symbols it is less than half as large, and every boot unpacks it.
         // Each module's object has a copy of what it uses of the modules below: keep one, and none of what is unused.
-        // Nothing in it unwinds its stack, and nothing is relocated that were to be read-only afterwards.
-        link += ["--gc-sections", "--icf=all", "--no-eh-frame-hdr", "-z", "norelro", "-s"].flatMap { ["-Xlinker", $0] }
-        return ["build", "--traits", "Guest", "--scratch-path", scratch, "-c", "release", "--product", product] + link
+        // Nothing in it unwinds its stack (gold would not take the script that says so), and nothing is relocated that were
+        // to be read-only afterwards.
+        let script = packageRoot.appending("Sources").appending(product).appending("guest.ld").string
+        link += ["--gc-sections", "--icf=all", "--no-eh-frame-hdr", "-T", script, "-z", "norelro", "-s"]
+            .flatMap { ["-Xlinker", $0] }
+        return ["build", "--traits", "Guest", "--scratch-path", scratch.string, "-c", "release", "--product", product]
+            + link
     }
 
     private static func kilobytes(of path: FilePath) -> Int {
