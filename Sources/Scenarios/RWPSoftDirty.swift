@@ -50,6 +50,14 @@ enum RWPSoftDirty {
             needs: needs,
             split
         ),
+        Scenario(
+            "rwp-soft-dirty-zero",
+            "arming a page of a huge zero page that was moved leaves all of it as soft-dirty as mremap(2) has made it",
+            rules: "P3",
+            on: [.anonTHP],
+            needs: needs,
+            zero
+        ),
     ]
 
     /// Entries that are dirty, soft-dirty or neither, side by side in one folio if the kind has such.
@@ -146,6 +154,23 @@ enum RWPSoftDirty {
         try protected.expectArmedPages("split") { $0 != 9 }
         try protected.expectPageTrap(10)
         try expect(memory, [3, 300], "read", context)
+    }
+
+    private static func zero(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        try protected.showTrap()
+        let source = try Memory(.anonTHP, chunks: 1)
+        source.load(0)
+        try SoftDirty.clear()
+        let memory = try source.remapped()
+        let all = Array(0..<memory.pages)
+        try expect(memory, all, "moved", context)
+        try context.expect(try memory.isHuge(all.indices), "the huge zero page is not mapped huge")
+        try protected.uffd.register(memory.range, .readWriteProtect)
+        try protected.uffd.readWriteProtect(memory.page(100))
+        try expect(memory, all, "armed in part", context)
+        try protected.uffd.readWriteProtect(memory.range, false)
+        try expect(memory, all, "resolved", context)
     }
 
     private static func softDirty(_ memory: Memory) throws(Failure) -> [Int] {

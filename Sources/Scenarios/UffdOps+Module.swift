@@ -15,11 +15,21 @@ enum UffdOpsModule {
         .ownMachine, .file("/sys/module/test_uffd_ops/refcnt", "CONFIG_TEST_UFFD_OPS=m"),
     ]
 
-    /// A mapping of a new file of the module's, whose mappings can be registered for `modes`; unpopulated.
-    static func memory(pages: Int, _ modes: RegisterMode, shared: Bool = true) throws(Failure) -> Memory {
+    /// A mapping of a new file of the module's, whose mappings can be registered for `modes`; unpopulated. With
+    /// `mapsHuge`, the module has a `->huge_fault()`.
+    static func memory(
+        pages: Int,
+        _ modes: RegisterMode,
+        shared: Bool = true,
+        mapsHuge: Bool = false
+    ) throws(Failure) -> Memory {
         let device = try checked("open of \(name)", cuffd_open("/dev/\(name)", O_RDWR, 0))
         defer { close(device) }
-        var argument = test_uffd_ops_create(size: UInt64(pages) * UInt64(basePageSize), modes: modes.rawValue)
+        var argument = test_uffd_ops_create(
+            size: UInt64(pages) * UInt64(basePageSize),
+            modes: modes.rawValue,
+            flags: mapsHuge ? 1 : 0
+        )
         let file = try checked("TEST_UFFD_OPS_CREATE", cuffd_ioctl(device, CUFFD_TEST_UFFD_OPS_CREATE, &argument))
         return try Memory(shared ? .shmem : .shmemPrivate, pages: pages, of: Int32(file))
     }

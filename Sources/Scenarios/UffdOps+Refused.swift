@@ -44,6 +44,13 @@ enum UffdOpsRefused {
             }
             try memory.unmap()
         }
+        let huge = try UffdOpsModule.memory(pages: 1, [.readWriteProtect, .missing], mapsHuge: true)
+        try context.expectErrno(.invalid, "RWP where it is offered by who maps huge pages") { () throws(Failure) in
+            try uffd.register(huge.range, .readWriteProtect)
+        }
+        _ = try context.step("MISSING where it is offered by who maps huge pages") { () throws(Failure) in
+            try uffd.register(huge.range, .missing)
+        }
         let memory = try UffdOpsModule.memory(pages: 1, .readWriteProtect)
         try context.expectErrno(.invalid, "RWP with MISSING where RWP is offered") { () throws(Failure) in
             try uffd.register(memory.range, [.readWriteProtect, .missing])

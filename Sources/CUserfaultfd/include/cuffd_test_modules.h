@@ -30,10 +30,14 @@ static const unsigned long CUFFD_HMM_MIGRATE_TO_SYS = _IOWR('H', 0x03, struct hm
 static const unsigned long CUFFD_HMM_SNAPSHOT = _IOWR('H', 0x04, struct hmm_dmirror_cmd);
 static const unsigned long CUFFD_HMM_EXCLUSIVE = _IOWR('H', 0x05, struct hmm_dmirror_cmd);
 
-/* What TEST_UFFD_OPS_CREATE of /dev/test_uffd_ops makes: a file of so many bytes for these UFFDIO_REGISTER_MODE_*. */
+/*
+ * What TEST_UFFD_OPS_CREATE of /dev/test_uffd_ops makes: a file of so many bytes for these UFFDIO_REGISTER_MODE_*, whose
+ * mappings have a ->huge_fault() if the flags are 1.
+ */
 struct test_uffd_ops_create {
 	uint64_t size;
 	uint64_t modes;
+	uint64_t flags;
 };
 
 static const unsigned long CUFFD_TEST_UFFD_OPS_CREATE = _IOW('U', 0x00, struct test_uffd_ops_create);
