@@ -145,28 +145,30 @@ extension API {
 
     static let modeSwitch: [Scenario] = [
         setMode("api-setmode-overlap", "The same bit in enable and disable: EINVAL.") {
-            (context, uffd) throws(Failure) in
+            (context, uffd, _) throws(Failure) in
             try context.expectErrno(.invalid, "overlap") { () throws(Failure) in
                 try uffd.setMode(enable: .readWriteProtectAsync, disable: .readWriteProtectAsync)
             }
         },
         setMode("api-setmode-other", "Any other feature bit than RWP_ASYNC, on or off: EINVAL.") {
-            (context, uffd) throws(Failure) in
-            for bit in 0..<64 {
-                let feature = Features(rawValue: 1 << UInt64(bit))
-                if feature == .readWriteProtectAsync { continue }
-                for both: Features in [feature, feature.union(.readWriteProtectAsync)] {
-                    try context.expectErrno(.invalid, "enable bit \(bit)") { () throws(Failure) in
-                        try uffd.setMode(enable: both)
-                    }
-                    try context.expectErrno(.invalid, "disable bit \(bit)") { () throws(Failure) in
-                        try uffd.setMode(disable: both)
+            (context, uffd, isAsync) throws(Failure) in
+            // What would change the mode comes last, lest what follows change it back.
+            for enables in [isAsync, !isAsync] {
+                for bit in 0..<64 {
+                    let feature = Features(rawValue: 1 << UInt64(bit))
+                    if feature == .readWriteProtectAsync { continue }
+                    let both = feature.union(.readWriteProtectAsync)
+                    let sets: [(Features, Features)] = [([], feature), (.readWriteProtectAsync, feature), (both, [])]
+                    for (good, bad) in sets {
+                        try context.expectErrno(.invalid, "bit \(bit)") { () throws(Failure) in
+                            try uffd.setMode(enable: enables ? good : bad, disable: enables ? bad : good)
+                        }
                     }
                 }
             }
         },
         setMode("api-setmode-fault", "A bad pointer: EFAULT; a read-only argument is good.") {
-            (context, uffd) throws(Failure) in
+            (context, uffd, _) throws(Failure) in
             for address: UInt in [0, 1, UInt.max - 7] {
                 try context.expectErrno(.fault, "argument at \(hex(address))") { () throws(Failure) in
                     try uffd.request("UFFDIO_SET_MODE", CUFFD_SET_MODE, argument: address)
@@ -176,12 +178,17 @@ extension API {
             try argument.makeReadOnly()
             try uffd.request("UFFDIO_SET_MODE", CUFFD_SET_MODE, argument: argument.address)
         },
-        setMode("api-setmode-toggle", "RWP_ASYNC on and off, and each again: success.") { (_, uffd) throws(Failure) in
+        setMode("api-setmode-toggle", "RWP_ASYNC on and off, and each again: success.") {
+            (_, uffd, isAsync) throws(Failure) in
             for _ in 0..<3 {
-                try uffd.setMode(enable: .readWriteProtectAsync)
-                try uffd.setMode(enable: .readWriteProtectAsync)
-                try uffd.setMode(disable: .readWriteProtectAsync)
-                try uffd.setMode(disable: .readWriteProtectAsync)
+                for enables in [!isAsync, isAsync] {
+                    for _ in 0..<2 {
+                        try uffd.setMode(
+                            enable: enables ? .readWriteProtectAsync : [],
+                            disable: enables ? [] : .readWriteProtectAsync
+                        )
+                    }
+                }
             }
         },
         check(
@@ -224,26 +231,34 @@ extension API {
         }
     }
 
-    /// A case of SET_MODE that leaves a synchronous userfaultfd as it was: afterwards a read still traps.
+    /// A case of SET_MODE that leaves the mode as it was: afterwards a read still traps in a synchronous userfaultfd, and
+    /// resolves by itself in an asynchronous one.
     private static func setMode(
         _ name: StaticString,
         _ summary: StaticString,
-        _ body: @escaping @Sendable (Context, Userfaultfd) throws(Failure) -> Void
+        _ body: @escaping @Sendable (Context, Userfaultfd, _ isAsync: Bool) throws(Failure) -> Void
     ) -> Scenario {
-        Scenario(name, summary, rules: "M1", needs: needsRWP) { (context) throws(Failure) in
-            let uffd = try Userfaultfd(features: .readWriteProtect)
-            let memory = try Memory(.anon, pages: 1)
-            memory.fill()
-            try uffd.register(memory.range, .readWriteProtect)
-            try body(context, uffd)
-            try uffd.setMode()
-            try uffd.readWriteProtect(memory.range)
-            let reader = try Thread { () throws(Failure) in try memory.check("after the trap was resolved") }
-            let fault = try uffd.nextFault()
-            try context.expectEqual(fault.flags.rawValue, FaultFlags.readWriteProtect.rawValue, "flags of the fault")
-            context.sawTrap()
-            try uffd.readWriteProtect(memory.range, false)
-            try reader.join()
+        Scenario(name, summary, rules: "M1", needs: needsRWP + [.pagemapScan]) { (context) throws(Failure) in
+            for isAsync in [false, true] {
+                let uffd = try Userfaultfd(
+                    features: isAsync ? [.readWriteProtect, .readWriteProtectAsync] : .readWriteProtect
+                )
+                let memory = try Memory(.anon, pages: 1)
+                memory.fill()
+                try uffd.register(memory.range, .readWriteProtect)
+                try body(context, uffd, isAsync)
+                try uffd.setMode()
+                try uffd.readWriteProtect(memory.range)
+                try memory.expectUffdBit(on: 0..<1, context, "after arming")
+                let reader = try Thread { () throws(Failure) in try memory.check("after the trap was resolved") }
+                if !isAsync {
+                    try context.expectFault(uffd, at: memory.address(0), .readWriteProtect)
+                    try uffd.readWriteProtect(memory.range, false)
+                }
+                try reader.join()
+                try context.expectNoMessage(uffd, "after the read")
+                try context.expect(try memory.isAccessed(0), "the page that was read is not accessed")
+            }
         }
     }
 }

@@ -122,10 +122,10 @@ enum RWPMessages {
         let fault = try protected.uffd.nextFault()
         try context.expectEqual(fault.address, memory.address(100), "address of the message")
         context.sawTrap()
-        try waitAsleep(thread)
-        for page in [99, 101] { try protected.uffd.readWriteProtect(memory.page(page), false) }
-        try waitAsleep(thread)
-        try context.expect(!thread.isFinished, "resolving the neighbours let the access pass")
+        for page in [99, 101] {
+            try protected.uffd.readWriteProtect(memory.page(page), false)
+            try context.expectAsleep(protected.uffd, 1)
+        }
         try protected.uffd.readWriteProtect(memory.page(100), false)
         try thread.join()
         try protected.expectArmedPages("three resolved") { !(99...101).contains($0) }

@@ -40,7 +40,7 @@ enum RWPSync {
         ),
         Scenario(
             "rwp-sync-two-pages",
-            "resolving one page leaves who waits on another asleep",
+            "resolving one page leaves who waits on its neighbours asleep",
             rules: "P5",
             on: MemoryKind.all,
             needs: Need.rwp,
@@ -172,19 +172,23 @@ enum RWPSync {
     private static func twoPages(_ context: Context) throws(Failure) {
         let protected = try Protected(context, async: false)
         try protected.armAll()
-        let first = try protected.touch(1)
+        // As near as can be: the last byte of the chunk before, the first of the one behind.
+        let before = try protected.touch(0, offset: protected.memory.chunkSize - 1)
+        try protected.expectMessage(0, .read)
+        let resolved = try protected.touch(1)
         try protected.expectMessage(1, .read)
-        let second = try protected.touch(2)
+        let behind = try protected.touch(2)
         try protected.expectMessage(2, .read)
-        try waitAsleep(second)
         try protected.resolve(1..<2)
-        try first.join()
-        try waitAsleep(second)
-        try context.expect(!second.isFinished, "resolving chunk 1 let the access of chunk 2 pass")
+        try context.expectAsleep(protected.uffd, 2)
+        try resolved.join()
         try protected.expectAccessed([1], "chunk 1 resolved")
         try protected.resolve(2..<3)
-        try second.join()
-        try protected.expectNoMessage("after both went on")
+        try context.expectAsleep(protected.uffd, 1)
+        try behind.join()
+        try protected.resolve(0..<1)
+        try before.join()
+        try protected.expectNoMessage("after all went on")
     }
 
     private static func monitor(_ context: Context) throws(Failure) {
