@@ -51,18 +51,21 @@ extension Userfaultfd {
     }
 
     /// `UFFDIO_ZEROPAGE`: fills the range with zeroes. EINVAL on hugetlb.
+    @inline(never)
     public func zeropage(_ range: AddressRange, dontWake: Bool = false) throws(Failure) {
         var argument = uffdio_zeropage(range: range.uapi, mode: dontWake ? 1 : 0, zeropage: 0)
         try fill("UFFDIO_ZEROPAGE \(range.words)", range, CUFFD_ZEROPAGE, &argument, done: { $0.zeropage })
     }
 
     /// `UFFDIO_CONTINUE`: maps the pages that the page cache has for the range.
+    @inline(never)
     public func `continue`(_ range: AddressRange, _ mode: FillMode = []) throws(Failure) {
         var argument = uffdio_continue(range: range.uapi, mode: mode.rawValue, mapped: 0)
         try fill("UFFDIO_CONTINUE \(range.words)", range, CUFFD_CONTINUE, &argument, done: { $0.mapped })
     }
 
     /// `UFFDIO_POISON`: an access to the range raises SIGBUS from now on.
+    @inline(never)
     public func poison(_ range: AddressRange, dontWake: Bool = false) throws(Failure) {
         var argument = uffdio_poison(range: range.uapi, mode: dontWake ? 1 : 0, updated: 0)
         try fill("UFFDIO_POISON \(range.words)", range, CUFFD_POISON, &argument, done: { $0.updated })

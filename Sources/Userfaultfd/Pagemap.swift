@@ -108,6 +108,7 @@ public struct Pagemap: Sendable {
     private let descriptor: Int32
 
     /// Opens the map of a process; nil is the calling one.
+    @inline(never)
     public init(process: Int32? = nil) throws(Failure) {
         let path = process.map { "/proc/\($0)/pagemap" } ?? "/proc/self/pagemap"
         descriptor = try checked("open of \(path)", cuffd_open(path, O_RDONLY, 0))
@@ -119,6 +120,7 @@ public struct Pagemap: Sendable {
     }
 
     /// The entry of the page at `address`.
+    @inline(never)
     public func entry(_ address: UInt) throws(Failure) -> PagemapEntry {
         var bits: UInt64 = 0
         let count = pread(descriptor, &bits, 8, Int(address / basePageSize) * 8)

@@ -104,6 +104,7 @@ public struct Userfaultfd: Sendable {
     }
 
     /// `UFFDIO_WRITEPROTECT` with mode bits as they are, for bad calls.
+    @inline(never)
     public func writeProtect(_ range: AddressRange, mode: UInt64) throws(Failure) {
         var argument = uffdio_writeprotect(range: range.uapi, mode: mode)
         try request("UFFDIO_WRITEPROTECT \(range.words)", CUFFD_WRITEPROTECT, &argument)
@@ -119,6 +120,7 @@ public struct Userfaultfd: Sendable {
     }
 
     /// `UFFDIO_RWPROTECT` with mode bits as they are, for bad calls (rule P4).
+    @inline(never)
     public func readWriteProtect(_ range: AddressRange, mode: UInt64) throws(Failure) {
         var argument = uffdio_rwprotect(range: range.uapi, mode: mode)
         try request("UFFDIO_RWPROTECT \(range.words)", CUFFD_RWPROTECT, &argument)

@@ -84,6 +84,7 @@ public struct Memory: Sendable {
     }
 
     /// Unmaps it and closes its file.
+    @inline(never)
     public func unmap() throws(Failure) {
         if munmap(UnsafeMutableRawPointer(bitPattern: range.start), Int(range.length)) != 0 {
             throw Failure(call: "munmap", code: cuffd_errno())
@@ -92,6 +93,7 @@ public struct Memory: Sendable {
     }
 
     /// mprotect(2) of a range of it.
+    @inline(never)
     public func protect(_ part: AddressRange, _ protection: Int32) throws(Failure) {
         if mprotect(UnsafeMutableRawPointer(bitPattern: part.start), Int(part.length), protection) != 0 {
             throw Failure(call: "mprotect", code: cuffd_errno())
@@ -99,6 +101,7 @@ public struct Memory: Sendable {
     }
 
     /// madvise(2) of a range of it.
+    @inline(never)
     public func advise(_ part: AddressRange, _ advice: Int32) throws(Failure) {
         if madvise(UnsafeMutableRawPointer(bitPattern: part.start), Int(part.length), advice) != 0 {
             throw Failure(call: "madvise \(advice)", code: cuffd_errno())
@@ -106,6 +109,7 @@ public struct Memory: Sendable {
     }
 
     /// Punches a hole into the file under a range of it (fallocate(2)).
+    @inline(never)
     public func punchHole(_ part: AddressRange) throws(Failure) {
         try Memory.punchHole(into: descriptor, at: Int(part.start - range.start), Int(part.length))
     }

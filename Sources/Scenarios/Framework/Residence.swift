@@ -6,6 +6,7 @@ import Userfaultfd
 /// Where a memory's pages are, and how to move them.
 extension Memory {
     /// The pagemap entry of a page (the first base page of a huge one).
+    @inline(never)
     public func entry(_ page: Int) throws(Failure) -> PagemapEntry {
         let pagemap = try Pagemap()
         defer { pagemap.close() }
@@ -13,6 +14,7 @@ extension Memory {
     }
 
     /// Whether all of these pages are mapped huge, as PAGEMAP_SCAN says.
+    @inline(never)
     public func isHuge(_ pages: Range<Int>) throws(Failure) -> Bool {
         let part = self.pages(pages)
         let pagemap = try Pagemap()

@@ -28,6 +28,7 @@ extension Userfaultfd {
 /// Filling pages with the pattern that `Memory.check` expects.
 extension Userfaultfd {
     /// Resolves a page by `UFFDIO_COPY` of its pattern.
+    @inline(never)
     func copyPattern(_ memory: Memory, _ page: Int, seed: UInt64 = 1, _ mode: FillMode = []) throws(Failure) {
         let source = try memory.pattern(of: page, seed: seed)
         try copy(to: memory.page(page), from: source.range.start, mode)
