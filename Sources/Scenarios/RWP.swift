@@ -14,6 +14,6 @@ enum RWP {
         + RWPDevice.scenarios + RWPDeviceAccess.scenarios
         + RWPRace.scenarios + RWPInterrupted.scenarios + RWPKsm.scenarios + RWPFuzz.scenarios
         + RWPAsyncLife.scenarios + RWPCollapse.scenarios + RWPNeighbours.scenarios + RWPMoveModes.scenarios
-        + RWPHints.scenarios + RWPScanNothing.scenarios
+        + RWPHints.scenarios + RWPScanNothing.scenarios + RWPRegister.scenarios + RWPFilling.scenarios
         + RWPKvm.scenarios + RWPEvict.scenarios + RWPStress.scenarios
 }

@@ -124,7 +124,7 @@ enum RWPModes {
         if ftruncate(file.descriptor, Int(unit)) != 0 { throw Failure(call: "ftruncate", code: cuffd_errno()) }
         cuffd_store8(file.range.start, 0x5A)
         let uffd = try Userfaultfd(features: [.readWriteProtect, .readWriteProtectAsync])
-        for registersFirst in [false, true] {
+        for before: RegisterMode in [[], .readWriteProtect, .missing] {
             var views: [AddressRange] = []
             for _ in 0..<2 {
                 let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
@@ -134,9 +134,9 @@ enum RWPModes {
                 try checked("mmap", cuffd_mmap(start, unit, PROT_READ | PROT_WRITE, shared, file.descriptor, 0))
                 views.append(AddressRange(start: start, length: unit))
             }
-            if registersFirst { for view in views { try uffd.register(view, .readWriteProtect) } }
+            if before != [] { for view in views { try uffd.register(view, before) } }
             for view in views { try context.expectEqual(cuffd_load8(view.start), 0x5A, "the byte read") }
-            if !registersFirst { for view in views { try uffd.register(view, .readWriteProtect) } }
+            for view in views { try uffd.register(view, before.union(.readWriteProtect)) }
             // What registering unshared is unpopulated, and comes back by a fault.
             for view in views { try context.expectEqual(cuffd_load8(view.start), 0x5A, "the byte read") }
             let pagemap = try Pagemap()

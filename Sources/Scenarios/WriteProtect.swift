@@ -9,7 +9,7 @@ enum WriteProtect {
     static let scenarios: [Scenario] =
         messages + waiting + handling + async + unpopulated + markers + scanning + scanningLimits + forking
         + pinnedForking + swapping + migrating + splitting + merging + remapping + protection + locking + pinning
-        + leaving
+        + leaving + RWPFilling.writeProtect
 }
 
 extension WriteProtect {
@@ -165,9 +165,10 @@ struct Tracked: Sendable {
 }
 
 extension Memory {
-    /// Fails unless pagemap has the uffd bit (57) of exactly these of all pages.
+    /// Fails unless pagemap has the uffd bit (57) of exactly these of all pages, or of a part of them.
     func expectUffdBit(
         on expected: Range<Int>,
+        of part: Range<Int>? = nil,
         _ context: Context,
         _ when: @autoclosure () -> String,
         file: StaticString = #fileID,
@@ -175,7 +176,7 @@ extension Memory {
     ) throws(Failure) {
         let pagemap = try Pagemap()
         defer { pagemap.close() }
-        for page in 0..<pages {
+        for page in part ?? 0..<pages {
             let entry = try pagemap.entry(address(page))
             if entry.isUffd == expected.contains(page) { continue }
             let state = entry.isUffd ? "has bit 57" : "lacks bit 57"

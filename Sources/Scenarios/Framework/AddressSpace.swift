@@ -23,6 +23,12 @@ public enum AddressSpace {
         throw Failure("smaps has no VMA at \(hex(address))")
     }
 
+    /// Which of three flags the VMA at an address has in smaps ("um", "uw", "ur").
+    static func vmFlags(_ one: String, _ two: String, _ three: String, at address: UInt) throws(Failure) -> [Bool] {
+        let flags = try flags(at: address)
+        return [one, two, three].map { wanted in flags.contains { $0.isSame(as: wanted) } }
+    }
+
     /// A field of the VMA at an address in smaps, in KiB ("AnonHugePages").
     public static func kibibytes(_ field: String, at address: UInt) throws(Failure) -> Int {
         var inside = false
