@@ -183,9 +183,7 @@ extension API {
                 }
                 try argument.memory.unmap()
             }
-            let before = call == .readWriteProtect
-            let entry = try bench.memory.entry(0)
-            try context.expect(entry.isPresent == before && !entry.isUffd, "the refused call changed the page")
+            try bench.expectUnchanged(context)
             try context.step("without the bit") { () throws(Failure) in try call.issue(bench, range) }
         }
     }
@@ -199,13 +197,16 @@ extension API {
     ) -> Scenario {
         check(name, "Memory that is not registered is refused.", rules: rules, needs: call.needs) {
             (context) throws(Failure) in
-            let bench = try Bench(call)
-            let half = bench.memory.pages(0..<2)
-            try bench.uffd.unregister(half)
-            try context.expectErrno(expected, "unregistered memory") { () throws(Failure) in try call.issue(bench, half)
-            }
-            try context.step("registered memory") { () throws(Failure) in
-                try call.issue(bench, bench.memory.pages(2..<4))
+            for call in call.variants {
+                let bench = try Bench(call)
+                let half = bench.memory.pages(0..<2)
+                try bench.uffd.unregister(half)
+                try context.expectErrno(expected, "unregistered memory") { () throws(Failure) in
+                    try call.issue(bench, half)
+                }
+                try context.step("registered memory") { () throws(Failure) in
+                    try call.issue(bench, bench.memory.pages(2..<4))
+                }
             }
         }
     }
@@ -214,14 +215,18 @@ extension API {
     static func unmapped(_ name: StaticString, _ call: RangeCall, rules: StaticString = "") -> Scenario {
         check(name, "An address where nothing is mapped: ENOENT.", rules: rules, needs: call.needs) {
             (context) throws(Failure) in
-            let bench = try Bench(call)
-            let half = bench.memory.pages(0..<2)
-            if munmap(UnsafeMutableRawPointer(bitPattern: half.start), Int(half.length)) != 0 {
-                throw Failure(call: "munmap", code: cuffd_errno())
-            }
-            try context.expectErrno(.noEntry, "unmapped address") { () throws(Failure) in try call.issue(bench, half) }
-            try context.step("mapped memory") { () throws(Failure) in
-                try call.issue(bench, bench.memory.pages(2..<4))
+            for call in call.variants {
+                let bench = try Bench(call)
+                let half = bench.memory.pages(0..<2)
+                if munmap(UnsafeMutableRawPointer(bitPattern: half.start), Int(half.length)) != 0 {
+                    throw Failure(call: "munmap", code: cuffd_errno())
+                }
+                try context.expectErrno(.noEntry, "unmapped address") { () throws(Failure) in
+                    try call.issue(bench, half)
+                }
+                try context.step("mapped memory") { () throws(Failure) in
+                    try call.issue(bench, bench.memory.pages(2..<4))
+                }
             }
         }
     }

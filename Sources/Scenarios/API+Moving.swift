@@ -106,18 +106,27 @@ extension API {
             rules: rules,
             needs: call.needs + [.features(.eventRemove)]
         ) { (context) throws(Failure) in
-            let bench = try Bench(call, features: .eventRemove)
-            let range = bench.memory.range
-            let other = try Memory(.anon, pages: 1)
-            try bench.uffd.register(other.range, .missing)
-            let thread = try Thread { () throws(Failure) in try other.advise(other.range, MADV_DONTNEED) }
-            _ = try waitReadable(bench.uffd.descriptor, milliseconds: -1)
-            try context.expectErrno(.again, "with an event unread") { () throws(Failure) in try call.issue(bench, range)
+            for call in call.variants {
+                let bench = try Bench(call, features: .eventRemove)
+                let range = bench.memory.range
+                let waiter = call.resolves ? try Access.read(bench.memory, 0) : nil
+                if waiter != nil { try context.expectFault(bench.uffd, at: range.start, .readWriteProtect) }
+                let other = try Memory(.anon, pages: 1)
+                try bench.uffd.register(other.range, .missing)
+                let thread = try Thread { () throws(Failure) in try other.advise(other.range, MADV_DONTNEED) }
+                _ = try waitReadable(bench.uffd.descriptor, milliseconds: -1)
+                try context.expectErrno(.again, "with an event unread") { () throws(Failure) in
+                    try call.issue(bench, range)
+                }
+                try bench.expectUnchanged(context)
+                if waiter != nil { try context.expectAsleep(bench.uffd, 1) }
+                let message = try bench.uffd.next()
+                try context.expect(message == .remove(other.range), "expected the event, got \(message.description)")
+                try thread.join()
+                try context.step("after the event") { () throws(Failure) in try call.issue(bench, range) }
+                if call == .resolveDontWake { try bench.uffd.wake(range) }
+                try waiter?.finish()
             }
-            let message = try bench.uffd.next()
-            try context.expect(message == .remove(other.range), "expected the event, got \(message.description)")
-            try thread.join()
-            try context.step("after the event") { () throws(Failure) in try call.issue(bench, range) }
         }
     }
 
@@ -147,30 +156,33 @@ extension API {
             needs: call.needs + [.root]
         ) {
             (context) throws(Failure) in
-            let bench = try Bench(call)
-            let (ready, done) = (try Pipe(), try Pipe())
-            let child = try Child { () throws(Failure) in
-                let own = try Bench(call)
-                var number = UInt64(own.uffd.descriptor)
-                try withUnsafeBytes(of: &number) { (bytes) throws(Failure) in
-                    try ready.send(from: UInt(bitPattern: bytes.baseAddress), count: 8)
+            for call in call.variants {
+                let bench = try Bench(call)
+                let (ready, done) = (try Pipe(), try Pipe())
+                let child = try Child { () throws(Failure) in
+                    let own = try Bench(call)
+                    var number = UInt64(own.uffd.descriptor)
+                    try withUnsafeBytes(of: &number) { (bytes) throws(Failure) in
+                        try ready.send(from: UInt(bitPattern: bytes.baseAddress), count: 8)
+                    }
+                    _ = try done.readByte()
+                    return 0
                 }
-                _ = try done.readByte()
-                return 0
+                var number: UInt64 = 0
+                try withUnsafeMutableBytes(of: &number) { (bytes) throws(Failure) in
+                    try ready.receive(to: UInt(bitPattern: bytes.baseAddress), count: 8)
+                }
+                let theirs = Userfaultfd(descriptor: try takeDescriptor(of: child, Int32(number)))
+                let adopted = Bench(bench, uffd: theirs)
+                try done.send(from: bench.source.address(0), count: 1)
+                try child.waitForSuccess()
+                try context.expectErrno(expected, "the process is gone") { () throws(Failure) in
+                    try call.issue(adopted, adopted.memory.range)
+                }
+                try bench.expectUnchanged(context)
+                let own = try Bench(call)
+                try context.step("own memory") { () throws(Failure) in try call.issue(own, own.memory.range) }
             }
-            var number: UInt64 = 0
-            try withUnsafeMutableBytes(of: &number) { (bytes) throws(Failure) in
-                try ready.receive(to: UInt(bitPattern: bytes.baseAddress), count: 8)
-            }
-            let theirs = Userfaultfd(descriptor: try takeDescriptor(of: child, Int32(number)))
-            let adopted = Bench(bench, uffd: theirs)
-            try done.send(from: bench.source.address(0), count: 1)
-            try child.waitForSuccess()
-            try context.expectErrno(expected, "the process is gone") { () throws(Failure) in
-                try call.issue(adopted, adopted.memory.range)
-            }
-            let own = try Bench(call)
-            try context.step("own memory") { () throws(Failure) in try call.issue(own, own.memory.range) }
         }
     }
 

@@ -115,14 +115,25 @@ extension API {
                 let (anon, file, whole) = try twoWithHole()
                 let uffd = try Userfaultfd(features: .readWriteProtect)
                 for memory in [anon, file] { memory.fill() }
-                let fit = registered == 0 ? anon : file
+                let (fit, other) = registered == 0 ? (anon, file) : (file, anon)
                 try uffd.register(fit.range, .readWriteProtect)
                 try context.expectErrno(.noEntry, "one VMA without RWP") { () throws(Failure) in
                     try uffd.readWriteProtect(whole)
                 }
                 for memory in [anon, file] { try memory.expectUffdBit(on: 0..<0, context, "after the refused call") }
                 try uffd.readWriteProtect(fit.range)
-                try fit.expectUffdBit(on: 0..<2, context, "after a good call")
+                let waiter = try Access.read(fit, 0)
+                try context.expectFault(uffd, at: fit.address(0), .readWriteProtect)
+                for dontWake in [false, true] {
+                    try context.expectErrno(.noEntry, "resolving one VMA without RWP") { () throws(Failure) in
+                        try uffd.readWriteProtect(whole, false, dontWake: dontWake)
+                    }
+                    try fit.expectUffdBit(on: 0..<2, context, "after a refused call")
+                    try context.expectAsleep(uffd, 1)
+                }
+                try other.expectUffdBit(on: 0..<0, context, "where RWP is not")
+                try uffd.readWriteProtect(fit.range, false)
+                try waiter.finish()
             }
         },
         Scenario(
@@ -143,20 +154,25 @@ extension API {
             try uffd.register(AddressRange(start: before, length: basePageSize), .readWriteProtect)
             try uffd.register(memory.range, .readWriteProtect)
             let half = memory.pageSize / 2
-            for range in [
-                AddressRange(start: memory.range.start, length: half),
-                AddressRange(start: memory.range.start + half, length: half),
-                AddressRange(start: before, length: basePageSize + half),
-            ] {
-                try context.expectErrno(.invalid, "part of a huge page") { () throws(Failure) in
-                    try uffd.readWriteProtect(range)
-                }
-            }
-            try memory.expectUffdBit(on: 0..<0, context, "after the refused calls")
             let pagemap = try Pagemap()
-            try context.expect(try !pagemap.entry(before).isUffd, "the page before was armed")
-            try uffd.readWriteProtect(memory.range)
-            try memory.expectUffdBit(on: 0..<2, context, "after a good call")
+            for mode: UInt64 in [1, 0, 2] {
+                for range in [
+                    AddressRange(start: memory.range.start, length: half),
+                    AddressRange(start: memory.range.start + half, length: half),
+                    AddressRange(start: before, length: basePageSize + half),
+                ] {
+                    try context.expectErrno(.invalid, "part of a huge page, mode \(mode)") { () throws(Failure) in
+                        try uffd.readWriteProtect(range, mode: mode)
+                    }
+                }
+                let armed = mode == 1 ? 0..<0 : 0..<2
+                try memory.expectUffdBit(on: armed, context, "after the refused calls")
+                try context.expect(try pagemap.entry(before).isUffd != armed.isEmpty, "the page before was changed")
+                for good in [AddressRange(start: before, length: basePageSize), memory.range] {
+                    try uffd.readWriteProtect(good)
+                }
+                try memory.expectUffdBit(on: 0..<2, context, "after a good call")
+            }
         },
     ]
 
