@@ -3,18 +3,24 @@
 import CUserfaultfd
 import Userfaultfd
 
-/// What registering for RWP refuses (rules G1 to G3), and what SET_MODE does (M1).
+/// What registering for RWP refuses (rules G1 to G3).
 extension API {
     static let badReadWriteRegister: [Scenario] = [
         check(
             "api-rwp-async-alone",
-            "RWP_ASYNC without RWP: EINVAL, and the struct is zeroed.",
+            "RWP_ASYNC without RWP, alone or with others: EINVAL, and the struct is zeroed.",
             rules: "N2",
             needs: needsRWP
         ) { (context) throws(Failure) in
             let uffd = try Userfaultfd.open([.userModeOnly])
-            let bits = Features.readWriteProtectAsync.rawValue
-            try refuseHandshake(context, uffd, api: 0xAA, features: bits, .invalid, "RWP_ASYNC alone")
+            let rwp: Features = [.readWriteProtect, .readWriteProtectAsync]
+            let others = try Userfaultfd.offered().features.subtracting(rwp.union(.eventFork)).rawValue
+            for bit in 0..<64 where bit == 18 || others >> UInt64(bit) & 1 == 1 {
+                let bits = Features.readWriteProtectAsync.rawValue | 1 << UInt64(bit)
+                try refuseHandshake(context, uffd, api: 0xAA, features: bits, .invalid, "RWP_ASYNC, bit \(bit)")
+            }
+            let all = others | Features.readWriteProtectAsync.rawValue
+            try refuseHandshake(context, uffd, api: 0xAA, features: all, .invalid, "RWP_ASYNC and all but RWP")
             _ = try uffd.handshake([.readWriteProtect, .readWriteProtectAsync])
         },
         onKinds("api-rwp-not-negotiated", "MODE_RWP without the feature: EINVAL.", "G1") {
@@ -38,6 +44,16 @@ extension API {
             try uffd.register(memory.range, .writeProtect)
             try uffd.unregister(memory.range)
             try uffd.register(memory.range, .readWriteProtect)
+        },
+        check(
+            "api-rwp-minor-anon",
+            "RWP with MINOR on anonymous memory: EINVAL.",
+            rules: "G1",
+            needs: needsRWP
+        ) { (context) throws(Failure) in
+            for mode: RegisterMode in [[.readWriteProtect, .minor], [.readWriteProtect, .minor, .missing]] {
+                try refuseRegister(context, mode, .invalid, then: mode.subtracting(.minor), .readWriteProtect)
+            }
         },
         onKinds("api-rwp-read-only", "A read-only mapping can be registered and armed.", "G1") {
             (context, memory) throws(Failure) in
@@ -86,6 +102,37 @@ extension API {
                 try memory.protect(memory.range, PROT_READ | PROT_WRITE)
             }
             try uffd.register(memory.range, .readWriteProtect)
+        },
+        onKinds(
+            "api-register-inaccessible",
+            "The other modes take PROT_NONE memory; once it is accessible it traps.",
+            "G2"
+        ) { (context, memory) throws(Failure) in
+            let shared: [RegisterMode] = context.kind.isShared ? [.minor] : []
+            let others: [RegisterMode] = [.writeProtect, .missing, [.missing, .writeProtect]]
+            for mode in others + shared {
+                let uffd = try Userfaultfd(features: Tracked.features.union(.readWriteProtect))
+                try memory.protect(memory.range, PROT_NONE)
+                try uffd.register(memory.range, mode)
+                try memory.protect(memory.range, PROT_READ | PROT_WRITE)
+                if mode.contains(.writeProtect) {
+                    try uffd.writeProtect(memory.page(0))
+                    let writer = try Access.write(memory, 0, offset: 100, 1)
+                    try context.expectFault(uffd, at: memory.address(0), [.writeProtect, .write])
+                    try uffd.writeProtect(memory.page(0), false)
+                    try writer.finish()
+                }
+                if mode != .writeProtect {
+                    try memory.advise(memory.page(1), MADV_DONTNEED)
+                    if mode != .minor && !context.kind.isAnonymous { try memory.punchHole(memory.page(1)) }
+                    let reader = try Access.read(memory, 1)
+                    try context.expectFault(uffd, at: memory.address(1), mode == .minor ? .minor : [])
+                    if mode == .minor { try uffd.continue(memory.page(1)) } else { try uffd.copyPattern(memory, 1) }
+                    try reader.finish()
+                }
+                uffd.close()
+                try memory.check("at the end")
+            }
         },
         onKinds(
             "api-rwp-inaccessible-later",
@@ -143,67 +190,6 @@ extension API {
         },
     ]
 
-    static let modeSwitch: [Scenario] = [
-        setMode("api-setmode-overlap", "The same bit in enable and disable: EINVAL.") {
-            (context, uffd, _) throws(Failure) in
-            try context.expectErrno(.invalid, "overlap") { () throws(Failure) in
-                try uffd.setMode(enable: .readWriteProtectAsync, disable: .readWriteProtectAsync)
-            }
-        },
-        setMode("api-setmode-other", "Any other feature bit than RWP_ASYNC, on or off: EINVAL.") {
-            (context, uffd, isAsync) throws(Failure) in
-            // What would change the mode comes last, lest what follows change it back.
-            for enables in [isAsync, !isAsync] {
-                for bit in 0..<64 {
-                    let feature = Features(rawValue: 1 << UInt64(bit))
-                    if feature == .readWriteProtectAsync { continue }
-                    let both = feature.union(.readWriteProtectAsync)
-                    let sets: [(Features, Features)] = [([], feature), (.readWriteProtectAsync, feature), (both, [])]
-                    for (good, bad) in sets {
-                        try context.expectErrno(.invalid, "bit \(bit)") { () throws(Failure) in
-                            try uffd.setMode(enable: enables ? good : bad, disable: enables ? bad : good)
-                        }
-                    }
-                }
-            }
-        },
-        setMode("api-setmode-fault", "A bad pointer: EFAULT; a read-only argument is good.") {
-            (context, uffd, _) throws(Failure) in
-            for address: UInt in [0, 1, UInt.max - 7] {
-                try context.expectErrno(.fault, "argument at \(hex(address))") { () throws(Failure) in
-                    try uffd.request("UFFDIO_SET_MODE", CUFFD_SET_MODE, argument: address)
-                }
-            }
-            let argument = try RawArgument(0, 0)
-            try argument.makeReadOnly()
-            try uffd.request("UFFDIO_SET_MODE", CUFFD_SET_MODE, argument: argument.address)
-        },
-        setMode("api-setmode-toggle", "RWP_ASYNC on and off, and each again: success.") {
-            (_, uffd, isAsync) throws(Failure) in
-            for _ in 0..<3 {
-                for enables in [!isAsync, isAsync] {
-                    for _ in 0..<2 {
-                        try uffd.setMode(
-                            enable: enables ? .readWriteProtectAsync : [],
-                            disable: enables ? [] : .readWriteProtectAsync
-                        )
-                    }
-                }
-            }
-        },
-        check(
-            "api-setmode-not-negotiated",
-            "Enabling RWP_ASYNC where RWP was not negotiated: EINVAL.",
-            rules: "M1",
-            needs: needsRWP
-        ) { (context) throws(Failure) in
-            let uffd = try Userfaultfd(features: Tracked.features)
-            try context.expectErrno(.invalid, "without RWP") { () throws(Failure) in
-                try uffd.setMode(enable: .readWriteProtectAsync)
-            }
-        },
-    ]
-
     /// A new file on ramfs, which is always there and is no shmem, in a mount namespace of its own.
     private static func ramfsFile(length: UInt) throws(Failure) -> Int32 {
         let newNamespace = 0x0002_0000  // CLONE_NEWNS
@@ -228,37 +214,6 @@ extension API {
             let memory = try Memory(context.kind, pages: 4)
             try memory.populate()
             try body(context, memory)
-        }
-    }
-
-    /// A case of SET_MODE that leaves the mode as it was: afterwards a read still traps in a synchronous userfaultfd, and
-    /// resolves by itself in an asynchronous one.
-    private static func setMode(
-        _ name: StaticString,
-        _ summary: StaticString,
-        _ body: @escaping @Sendable (Context, Userfaultfd, _ isAsync: Bool) throws(Failure) -> Void
-    ) -> Scenario {
-        Scenario(name, summary, rules: "M1", needs: needsRWP + [.pagemapScan]) { (context) throws(Failure) in
-            for isAsync in [false, true] {
-                let uffd = try Userfaultfd(
-                    features: isAsync ? [.readWriteProtect, .readWriteProtectAsync] : .readWriteProtect
-                )
-                let memory = try Memory(.anon, pages: 1)
-                memory.fill()
-                try uffd.register(memory.range, .readWriteProtect)
-                try body(context, uffd, isAsync)
-                try uffd.setMode()
-                try uffd.readWriteProtect(memory.range)
-                try memory.expectUffdBit(on: 0..<1, context, "after arming")
-                let reader = try Thread { () throws(Failure) in try memory.check("after the trap was resolved") }
-                if !isAsync {
-                    try context.expectFault(uffd, at: memory.address(0), .readWriteProtect)
-                    try uffd.readWriteProtect(memory.range, false)
-                }
-                try reader.join()
-                try context.expectNoMessage(uffd, "after the read")
-                try context.expect(try memory.isAccessed(0), "the page that was read is not accessed")
-            }
         }
     }
 }

@@ -150,13 +150,14 @@ extension API {
         },
     ]
 
-    private static func refuseRegister(
+    static func refuseRegister(
         _ context: Context,
         _ mode: RegisterMode,
         _ expected: Errno,
-        then good: RegisterMode
+        then good: RegisterMode,
+        _ features: Features = []
     ) throws(Failure) {
-        let uffd = try Userfaultfd(features: [])
+        let uffd = try Userfaultfd(features: features)
         defer { uffd.close() }
         let memory = try Memory(.anon, pages: 1)
         try context.expectErrno(expected, "mode \(hex(UInt(mode.rawValue)))") { () throws(Failure) in
