@@ -54,6 +54,14 @@ enum RWPDrop {
             needs: Need.rwp,
             waiter
         ),
+        Scenario(
+            "rwp-drop-event",
+            "MADV_DONTNEED and munmap(2) wait until their event is read; until then RWPROTECT is EAGAIN",
+            rules: "L2 P4",
+            on: MemoryKind.all,
+            needs: Need.rwp + [.features([.eventRemove, .eventUnmap])],
+            event
+        ),
     ]
 
     private static func dontNeed(_ context: Context) throws(Failure) {
@@ -132,5 +140,38 @@ enum RWPDrop {
         try thread.join()
         try protected.expectNoMessage("after the waiter went on")
         try protected.expectTrap(2, .read)
+    }
+
+    /// The middle is dropped, and then the end unmapped.
+    private static func event(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false, features: [.eventRemove, .eventUnmap])
+        let (uffd, memory) = (protected.uffd, protected.memory)
+        try protected.showTrap()
+        try protected.armAll()
+        for (chunks, unmaps) in [(1..<3, false), (3..<4, true)] {
+            let range = memory.chunks(chunks)
+            let call = try BlockingCall { unmaps ? Event.munmap(range) : Event.madvise(range, MADV_DONTNEED) }
+            try Event.expectBlocked(context, call, uffd)
+            for mode: UInt64 in [1, 0, 2] {
+                try context.expectErrno(.again, "RWPROTECT of mode \(mode)") { () throws(Failure) in
+                    try uffd.readWriteProtect(memory.chunk(0), mode: mode)
+                }
+            }
+            try memory.expectUffdBit(on: 0..<1, of: 0..<1, context, "with the event unread")
+            try Event.expect(context, uffd, unmaps ? .unmap(range) : .remove(range))
+            try context.expectEqual(call.finish(), 0, "the call")
+            if unmaps {
+                try context.expectErrno(.noEntry, "arming what is unmapped") { () throws(Failure) in
+                    try uffd.readWriteProtect(range)
+                }
+            } else {
+                try memory.expectUffdBit(on: 0..<0, of: memory.pageNumbers(chunks), context, "dropped")
+                for chunk in chunks { protected.loadAll(chunk) }
+                try protected.expectNoMessage("access of what was dropped")
+            }
+        }
+        try protected.expectTrap(0, .write(1), offset: 100)
+        try memory.check(memory.pageNumbers(0..<1), "at the end")
+        try protected.expectNoMessage("at the end")
     }
 }

@@ -55,6 +55,14 @@ enum RWPMessages {
             unread
         ),
         Scenario(
+            "rwp-message-several",
+            "one read(2) takes all messages there are; of a blocking descriptor it waits for the first",
+            rules: "F1",
+            on: MemoryKind.all,
+            needs: Need.rwp,
+            several
+        ),
+        Scenario(
             "rwp-message-async-missing",
             "asynchronous mode answers traps, and leaves MISSING to the monitor",
             rules: "F2 G1",
@@ -183,6 +191,37 @@ enum RWPMessages {
         for waiter in waiters { try waiter.join() }
         try protected.expectNoMessage("after the waiters went on")
         try protected.memory.check("at the end")
+    }
+
+    private static func several(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        let memory = protected.memory
+        try protected.armAll()
+        var (waiters, expected): ([Thread], [Message]) = ([], [])
+        for chunk in 0..<3 {
+            let access = chunk == 1 ? Protected.Access.write(1) : .read
+            waiters.append(try protected.touch(chunk, access, offset: 100))
+            try protected.uffd.waitForPending(chunk + 1)
+            let flags: FaultFlags = chunk == 1 ? [.readWriteProtect, .write] : .readWriteProtect
+            expected.append(.pageFault(address: memory.chunk(chunk).start, flags: flags, thread: 0))
+        }
+        let messages = try protected.uffd.poll(upTo: 4)
+        try context.expect(messages == expected, "\(messages.count) messages, or not those of the three")
+        context.sawTrap()
+        try protected.resolve(0..<3)
+        for waiter in waiters { try waiter.join() }
+        try protected.expectNoMessage("after resolving")
+
+        let blocking = try Protected(context, async: false, flags: [])
+        try blocking.armAll()
+        let monitor = try Thread { () throws(Failure) in
+            try blocking.expectMessage(1, .read)
+            try blocking.resolve(1..<2)
+        }
+        try waitAsleep(monitor)
+        blocking.memory.load(blocking.memory.firstPage(1))
+        try monitor.join()
+        try blocking.expectAccessed([1], "after one trap")
     }
 
     private static func asyncMissing(_ context: Context) throws(Failure) {

@@ -21,6 +21,16 @@ extension Userfaultfd {
         }
     }
 
+    /// The messages that are there now, at most so many, by one read(2).
+    public func poll(upTo count: Int) throws(Failure) -> [Message] {
+        var messages = [uffd_msg](repeating: uffd_msg(), count: count)
+        let size = MemoryLayout<uffd_msg>.size
+        let done = CUserfaultfd.read(descriptor, &messages, count * size)
+        if done < 0 { throw Failure(call: "read of a userfaultfd", code: cuffd_errno()) }
+        if done % size != 0 { throw Failure("read of a userfaultfd: \(done) bytes, with a part of a message") }
+        return messages[..<(done / size)].map { Message($0) }
+    }
+
     /// The next message; blocks until there is one. The scenario's watchdog is the limit.
     public func next() throws(Failure) -> Message {
         while true {
