@@ -179,6 +179,7 @@ enum RWPScan {
         memory.fill(4..<5)
         try protected.showTrap()
         try protected.uffd.readWriteProtect(memory.range)
+        try protected.expectAccessed([], "armed, with holes")
         memory.load(4)
         try protected.expectAccessed([4], "with holes")
         if munmap(UnsafeMutableRawPointer(bitPattern: memory.address(2)), Int(memory.pageSize)) != 0 {
