@@ -46,7 +46,12 @@ enum RWPRegister {
                         "smaps of chunk \(chunk), mode \(mode.rawValue) after \(first.rawValue)"
                     )
                 }
-                if first != .readWriteProtect { try protected.arm(0..<3) }
+                if first != .readWriteProtect {
+                    // What was mapped huge can be armed page by page.
+                    try uffd.readWriteProtect(memory.page(1))
+                    try memory.expectUffdBit(on: 1..<2, context, "one page armed")
+                    try protected.arm(0..<3)
+                }
                 for chunk in 0..<3 { try protected.expectTrap(chunk, chunk == 1 ? .write(1) : .read, offset: 100) }
                 let page = memory.firstPage(3)
                 let reader = try Access.read(memory, page)
