@@ -14,6 +14,7 @@
 #include "cuffd_kvm.h"
 #include "cuffd_test_modules.h"
 #include "cuffd_memory.h"
+#include "cuffd_code.h"
 #include "cuffd_process.h"
 #include "cuffd_init.h"
 #include "cuffd_signal.h"
