@@ -48,7 +48,7 @@ enum RWPDrop {
         ),
         Scenario(
             "rwp-drop-waiter",
-            "a waiter whose page is dropped goes on and reads the new page",
+            "a waiter whose page is dropped goes on when woken, or resolved, and reads the new page",
             rules: "L2 P2",
             on: MemoryKind.all,
             needs: Need.rwp,
@@ -133,13 +133,17 @@ enum RWPDrop {
         let protected = try Protected(context, async: false)
         let memory = protected.memory
         try protected.armAll()
-        let thread = try protected.touch(1)
-        try protected.expectMessage(1, .read)
-        try memory.advise(memory.chunk(1), dontNeed)
-        try protected.uffd.wake(memory.chunk(1))
-        try thread.join()
-        try protected.expectNoMessage("after the waiter went on")
-        try protected.expectTrap(2, .read)
+        // The second waiter is woken by resolving, though its page has no entry that could be resolved.
+        for chunk in 1..<3 {
+            let thread = try protected.touch(chunk)
+            try protected.expectMessage(chunk, .read)
+            try waitAsleep(thread)
+            try memory.advise(memory.chunk(chunk), dontNeed)
+            if chunk == 1 { try protected.uffd.wake(memory.chunk(chunk)) } else { try protected.resolve(chunk..<3) }
+            try thread.join()
+        }
+        try protected.expectNoMessage("after the waiters went on")
+        try protected.expectTrap(3, .read)
     }
 
     /// The middle is dropped, and then the end unmapped.

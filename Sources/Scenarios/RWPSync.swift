@@ -24,7 +24,7 @@ enum RWPSync {
         ),
         Scenario(
             "rwp-sync-dontwake",
-            "resolving with DONTWAKE leaves the waiter asleep until WAKE",
+            "resolving with DONTWAKE leaves the waiter asleep until WAKE, or until resolving without it",
             rules: "P2",
             on: MemoryKind.all,
             needs: Need.rwp,
@@ -134,17 +134,21 @@ enum RWPSync {
 
     private static func dontWake(_ context: Context) throws(Failure) {
         let protected = try Protected(context, async: false)
+        let (memory, uffd) = (protected.memory, protected.uffd)
         try protected.armAll()
-        let thread = try protected.touch(1)
-        try protected.expectMessage(1, .read)
-        try waitAsleep(thread)
-        try protected.uffd.readWriteProtect(protected.memory.chunk(1), false, dontWake: true)
-        try protected.expectAccessed([1], "resolved with DONTWAKE")
-        try waitAsleep(thread)
-        try context.expect(!thread.isFinished, "DONTWAKE woke the waiter")
-        try protected.uffd.wake(protected.memory.chunk(1))
-        try thread.join()
-        try protected.expectNoMessage("after WAKE")
+        // The second waiter is woken by resolving again, where there is nothing left to resolve.
+        for chunk in 1..<3 {
+            let thread = try protected.touch(chunk)
+            try protected.expectMessage(chunk, .read)
+            try waitAsleep(thread)
+            try uffd.readWriteProtect(memory.chunk(chunk), false, dontWake: true)
+            try protected.expectAccessed(Array(1...chunk), "resolved with DONTWAKE")
+            try waitAsleep(thread)
+            try context.expect(!thread.isFinished, "DONTWAKE woke the waiter")
+            if chunk == 1 { try uffd.wake(memory.chunk(chunk)) } else { try protected.resolve(chunk..<3) }
+            try thread.join()
+        }
+        try protected.expectNoMessage("after both went on")
     }
 
     private static func twoWaiters(_ context: Context) throws(Failure) {
