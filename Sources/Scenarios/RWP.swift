@@ -3,7 +3,8 @@
 /// Read-write protection, subject by subject.
 enum RWP {
     static let scenarios: [Scenario] =
-        RWPAsync.scenarios + RWPSync.scenarios + RWPFetch.scenarios + RWPScan.scenarios
+        RWPAsync.scenarios + RWPSync.scenarios + RWPUnblocked.scenarios + RWPFetch.scenarios
+        + RWPScan.scenarios
         + RWPMprotect.scenarios + RWPLifetime.scenarios + RWPDrop.scenarios
         + RWPFork.scenarios + RWPRemap.scenarios + RWPSwap.scenarios
         + RWPGup.scenarios + RWPForce.scenarios + RWPCoreDump.scenarios + RWPMigrate.scenarios

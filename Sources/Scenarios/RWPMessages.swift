@@ -70,19 +70,6 @@ enum RWPMessages {
             needs: Need.rwp,
             asyncMissing
         ),
-        Scenario(
-            "rwp-message-async-sigbus",
-            "in asynchronous mode UFFD_FEATURE_SIGBUS raises nothing on an armed page",
-            rules: "F2",
-            on: MemoryKind.all,
-            needs: Need.rwp
-        ) { (context) throws(Failure) in
-            let protected = try Protected(context, async: true, features: .sigbus)
-            try protected.showTrap()
-            try protected.armAll()
-            try protected.memory.check("read while armed")
-            try protected.expectAccessed([0, 1, 2, 3], "read")
-        },
     ]
 
     private static func exact(_ context: Context) throws(Failure) {

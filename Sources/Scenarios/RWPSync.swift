@@ -55,22 +55,6 @@ enum RWPSync {
             monitor
         ),
         Scenario(
-            "rwp-sync-sigbus",
-            "with UFFD_FEATURE_SIGBUS an access of an armed page raises SIGBUS",
-            rules: "F1",
-            on: MemoryKind.all,
-            needs: Need.rwp,
-            sigbus
-        ),
-        Scenario(
-            "rwp-sync-user-mode-only",
-            "with UFFD_USER_MODE_ONLY a system call on an armed page fails with EFAULT",
-            rules: "F1",
-            on: MemoryKind.all,
-            needs: Need.rwp,
-            userModeOnly
-        ),
-        Scenario(
             "rwp-sync-system-call",
             "a system call that reads an armed page blocks and then gives its data",
             rules: "F1 F5",
@@ -222,33 +206,6 @@ enum RWPSync {
         try context.expect(monitor.messages >= 8, "\(monitor.messages) messages for 8 armed chunks")
         try protected.expectAccessed(Array(0..<8), "after all were touched")
         try memory.check("at the end")
-    }
-
-    private static func sigbus(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false, features: .sigbus)
-        let memory = protected.memory
-        try protected.armAll()
-        for probe in [Probe.read(memory.address(memory.firstPage(1))), Probe.write(memory.address(0), 1)] {
-            try context.expectEqual(probe.signal, SIGBUS, "signal of an access of an armed page")
-            context.sawTrap()
-        }
-        try protected.expectAccessed([], "after SIGBUS")
-        try protected.expectNoMessage("after SIGBUS")
-        try protected.resolve(0..<4)
-        try memory.check("at the end")
-    }
-
-    private static func userModeOnly(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false, flags: [.nonblocking, .userModeOnly])
-        let memory = protected.memory
-        try protected.armAll()
-        let pipe = try Pipe()
-        try context.expectErrno(.fault, "write(2) from an armed page") { () throws(Failure) in
-            try pipe.send(from: memory.address(memory.firstPage(1)), count: 1)
-        }
-        try protected.expectNoMessage("an access by the kernel")
-        try protected.expectAccessed([], "after EFAULT")
-        try protected.expectTrap(1, .read)
     }
 
     private static func systemCall(_ context: Context) throws(Failure) {
