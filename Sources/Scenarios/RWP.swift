@@ -11,7 +11,7 @@ enum RWP {
         + RWPToggle.scenarios + RWPTHP.scenarios + RWPFolios.scenarios + RWPBesideWP.scenarios
         + RWPKeeps.scenarios + RWPDirty.scenarios + RWPSoftDirty.scenarios + RWPMosaic.scenarios
         + RWPMessages.scenarios
-        + RWPModes.scenarios + RWPMoves.scenarios + RWPForkMore.scenarios + RWPNuma.scenarios
+        + RWPModes.scenarios + RWPPrivateFile.scenarios + RWPMoves.scenarios + RWPForkMore.scenarios + RWPNuma.scenarios
         + RWPDevice.scenarios + RWPDeviceAccess.scenarios
         + RWPRace.scenarios + RWPInterrupted.scenarios + RWPKsm.scenarios + RWPFuzz.scenarios
         + RWPAsyncLife.scenarios + RWPCollapse.scenarios + RWPNeighbours.scenarios + RWPMoveModes.scenarios

@@ -66,14 +66,6 @@ enum RWPModes {
             try context.expect(names, "\(traceFormat) has no pte_uffd_wp")
         },
         Scenario(
-            "rwp-private-file",
-            "pages of the file in a private mapping: armed reads trap, armed writes trap and then copy",
-            rules: "F1 P2 G1",
-            on: [.shmemPrivate, .hugetlbPrivate],
-            needs: Need.rwp,
-            privateFile
-        ),
-        Scenario(
             "rwp-copy-poison",
             "a poisoned address stays poisoned, is never armed and never accessed",
             rules: "P1 S2",
@@ -222,25 +214,6 @@ enum RWPModes {
 
     private static func words(_ flags: [Bool]) -> String {
         flags.reduce(into: "") { $0 += $1 ? " yes" : " no" }
-    }
-
-    private static func privateFile(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false, populated: false)
-        let memory = protected.memory
-        let file = try memory.alias()
-        file.fill()
-        try memory.check("read from the file")
-        try protected.showTrap()
-        try protected.arm(1..<4)
-        try protected.expectTrap(1, .read)
-        try protected.expectTrap(2, .write(9), offset: 100)
-        try context.expectEqual(file.load(2, offset: 100), 0, "the byte in the file")
-        try context.expectEqual(memory.load(2, offset: 100), 9, "the byte written")
-        file.store(3, offset: 100, 7)
-        try protected.expectAccessed([0, 1, 2], "a write to the file")
-        try protected.expectTrap(3, .read)
-        try context.expectEqual(memory.load(3, offset: 100), 7, "the file's byte")
-        try memory.check("at the end")
     }
 
     private static func poison(_ context: Context) throws(Failure) {
