@@ -43,6 +43,14 @@ enum RWPSoftDirty {
             migrate
         ),
         Scenario(
+            "rwp-soft-dirty-swapped",
+            "arming, resolving and swapping in what is swapped out make nothing soft-dirty, and none that is not",
+            rules: "P3 L1",
+            on: RWPSwap.kinds,
+            needs: needs + [.swap],
+            swapped
+        ),
+        Scenario(
             "rwp-soft-dirty-split",
             "a hole in the folio of armed pages makes no other page soft-dirty, and none that is not",
             rules: "P3 B3",
@@ -139,6 +147,35 @@ enum RWPSoftDirty {
             try expect(memory, written, "resolved", context)
         }
         try memory.check("at the end")
+    }
+
+    private static func swapped(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        let memory = protected.memory
+        try protected.showTrap()
+        // A huge page has one soft-dirty bit; this maps each in small ones.
+        for chunk in 0..<4 {
+            let page = memory.page(memory.firstPage(chunk))
+            for protection in [PROT_READ, PROT_READ | PROT_WRITE] { try memory.protect(page, protection) }
+        }
+        try SoftDirty.clear()
+        let written = [memory.firstPage(2)]
+        memory.store(written[0], offset: 100, 1)
+        try memory.swapOut(0..<memory.pages)
+        try expect(memory, written, "swapped out", context)
+        for _ in 0..<2 {
+            try protected.armAll()
+            try expect(memory, written, "swapped out and armed", context)
+            try protected.resolve(0..<4)
+            try expect(memory, written, "swapped out and resolved", context)
+        }
+        try protected.armAll()
+        for chunk in 0..<4 {
+            try protected.expectTrap(chunk, .read)
+            try expect(memory, written, "chunk by chunk read", context)
+        }
+        try memory.check("at the end")
+        try expect(memory, written, "swapped in", context)
     }
 
     private static func split(_ context: Context) throws(Failure) {
