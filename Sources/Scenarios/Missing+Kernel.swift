@@ -181,6 +181,14 @@ extension Missing {
     }
 
     private static func kill(_ context: Context) throws(Failure) {
+        try killed(context) { (memory) throws(Failure) in try register(memory) }
+    }
+
+    /// Kills a process that is blocked on its memory, in user mode and in a system call; `register` runs in the process.
+    static func killed(
+        _ context: Context,
+        _ register: (Memory) throws(Failure) -> Userfaultfd
+    ) throws(Failure) {
         for inSystemCall in [false, true] {
             let memory = try Memory(context.kind, pages: 1)
             let board = try Memory(.shmem, pages: 1)

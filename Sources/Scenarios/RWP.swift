@@ -5,7 +5,7 @@ enum RWP {
     static let scenarios: [Scenario] =
         RWPAsync.scenarios + RWPSync.scenarios + RWPUnblocked.scenarios + RWPFetch.scenarios
         + RWPScan.scenarios
-        + RWPMprotect.scenarios + RWPLifetime.scenarios + RWPDrop.scenarios
+        + RWPMprotect.scenarios + RWPLifetime.scenarios + RWPLeaving.scenarios + RWPDrop.scenarios
         + RWPFork.scenarios + RWPRemap.scenarios + RWPSwap.scenarios
         + RWPGup.scenarios + RWPForce.scenarios + RWPCoreDump.scenarios + RWPMigrate.scenarios
         + RWPToggle.scenarios + RWPTHP.scenarios + RWPFolios.scenarios + RWPBesideWP.scenarios

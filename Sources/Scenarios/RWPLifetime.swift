@@ -16,7 +16,7 @@ enum RWPLifetime {
         ),
         Scenario(
             "rwp-unregister-waiters",
-            "unregister lets blocked threads go on",
+            "unregister lets the threads go on, in user and kernel mode, that are blocked in its range, and no others",
             rules: "L6",
             on: MemoryKind.all,
             needs: Need.rwp,
@@ -39,14 +39,6 @@ enum RWPLifetime {
             unregisterRefused
         ),
         Scenario(
-            "rwp-unregister-swapped",
-            "unregister disarms swapped-out pages too",
-            rules: "L6",
-            on: [.anon, .anonTHP, .shmemPrivate],
-            needs: Need.rwp + [.swap],
-            unregisterSwapped
-        ),
-        Scenario(
             "rwp-close-armed",
             "close leaves armed pages accessible, with their data",
             rules: "L6",
@@ -56,7 +48,7 @@ enum RWPLifetime {
         ),
         Scenario(
             "rwp-close-waiters",
-            "close lets blocked threads go on",
+            "close lets blocked threads go on, in user and kernel mode",
             rules: "L6",
             on: MemoryKind.all,
             needs: Need.rwp,
@@ -99,19 +91,22 @@ enum RWPLifetime {
         try context.expectEqual(try AddressSpace.mappings(in: memory.range), 1, "VMAs after unregister")
     }
 
+    /// Of six waiters those in the middle go on when that is unregistered, and nobody else.
     private static func unregisterWaiters(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false)
+        let protected = try Protected(context, async: false, chunks: 6)
+        let memory = protected.memory
         try protected.armAll()
-        let reader = try protected.touch(1)
-        try protected.expectMessage(1, .read)
-        let writer = try protected.touch(2, .write(3), offset: 100)
-        try protected.expectMessage(2, .write(3))
-        try protected.uffd.unregister(protected.memory.range)
-        try reader.join()
-        try writer.join()
-        try protected.memory.check("after unregister")
-        let got = protected.memory.load(protected.memory.firstPage(2), offset: 100)
-        try context.expectEqual(got, 3, "the byte that a waiter wrote")
+        let waiters = try RWPLeaving.waiters(protected, [0, 2, 3, 5])
+        try protected.uffd.unregister(memory.chunks(2..<4))
+        for waiter in waiters[1...2] { try waiter.join() }
+        try context.expectAsleep(protected.uffd, 2)
+        try protected.resolve(0..<1)
+        try waiters[0].join()
+        let call = try RWPLeaving.blockedCall(protected, 4)
+        try protected.uffd.unregister(memory.range)
+        try waiters[3].join()
+        try context.expectEqual(call.finish(), 1, "write(2) from a page that was unregistered")
+        try RWPLeaving.expectWritten(protected, [0, 2, 3, 5])
     }
 
     private static func unregisterPartial(_ context: Context) throws(Failure) {
@@ -147,28 +142,13 @@ enum RWPLifetime {
         try memory.check("at the end")
     }
 
-    private static func unregisterSwapped(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false)
-        let memory = protected.memory
-        try protected.showTrap()
-        try protected.armAll()
-        try memory.swapOut(0..<memory.pages)
-        try protected.uffd.unregister(memory.range)
-        try memory.check("read back after unregister")
-        memory.fill(seed: 2)
-        try memory.check(seed: 2, "written after unregister")
-        for chunk in 0..<4 {
-            let entry = try memory.entry(memory.firstPage(chunk))
-            try context.expect(!entry.isUffd, "chunk \(chunk) keeps the uffd bit after unregister and swap-in")
-        }
-    }
-
     private static func close(_ context: Context) throws(Failure) {
         let protected = try Protected(context, async: false)
         let memory = protected.memory
         try protected.showTrap()
         try protected.armAll()
         protected.uffd.close()
+        try memory.expectUffdBit(on: 0..<0, context, "after close")
         try memory.check("after close")
         memory.fill(seed: 2)
         try memory.check(seed: 2, "written after close")
@@ -178,14 +158,12 @@ enum RWPLifetime {
     private static func closeWaiters(_ context: Context) throws(Failure) {
         let protected = try Protected(context, async: false)
         try protected.armAll()
-        let reader = try protected.touch(1)
-        try protected.expectMessage(1, .read)
-        let writer = try protected.touch(2, .write(3), offset: 100)
-        try protected.expectMessage(2, .write(3))
+        let waiters = try RWPLeaving.waiters(protected, [1, 2])
+        let call = try RWPLeaving.blockedCall(protected, 3)
         protected.uffd.close()
-        try reader.join()
-        try writer.join()
-        try protected.memory.check("after close")
+        for waiter in waiters { try waiter.join() }
+        try context.expectEqual(call.finish(), 1, "write(2) from a page whose userfaultfd was closed")
+        try RWPLeaving.expectWritten(protected, [1, 2])
     }
 
     /// The userfaultfd lives in a monitor process alone, which took it by fork; its death closes it.
@@ -206,6 +184,7 @@ enum RWPLifetime {
         try monitor.signal(SIGKILL)
         try context.expect(try monitor.wait() == .killed(signal: SIGKILL), "the monitor's end")
         try thread.join()
+        try protected.memory.expectUffdBit(on: 0..<0, context, "after the monitor was killed")
         try protected.memory.check("after the monitor was killed")
     }
 
@@ -223,7 +202,7 @@ enum RWPLifetime {
         try child.waitForSuccess()
     }
 
-    private static func hasFlag(_ memory: Memory) throws(Failure) -> Bool {
+    static func hasFlag(_ memory: Memory) throws(Failure) -> Bool {
         try AddressSpace.flags(at: memory.range.start).contains { $0.isSame(as: "ur") }
     }
 }
