@@ -28,6 +28,14 @@ enum RWPCollapse {
             needs: Need.rwp,
             accessed
         ),
+        Scenario(
+            "rwp-collapse-private",
+            "MADV_COLLAPSE of a file keeps what is armed and what is accessed in a private mapping of it",
+            rules: "L7 S2",
+            on: [.shmem],
+            needs: Need.rwp,
+            privateMapping
+        ),
     ]
 
     private static func gap(_ context: Context, zero: Bool) throws(Failure) {
@@ -91,5 +99,31 @@ enum RWPCollapse {
         other.tryCollapse(all)
         try context.expect(try other.isHuge(all), "MADV_COLLAPSE does not collapse what is not registered")
         try memory.check("at the end")
+    }
+
+    private static func privateMapping(_ context: Context) throws(Failure) {
+        let first = try Protected(context, async: false)
+        try first.showTrap()
+        let file = try Memory.collapsible(context.kind)
+        let all = 0..<file.pages
+        file.fill()
+        try file.advise(file.range, MADV_HUGEPAGE)
+        let room = try Memory(.anonTHP, pages: file.pages)
+        let memory = try file.alias(shared: false).remapped(to: room.range.start)
+        try memory.check("read from the file")
+        try first.uffd.register(memory.range, .readWriteProtect)
+        let protected = Protected(first, memory: memory)
+        try protected.arm(7..<300)
+        file.tryCollapse(all)
+        try protected.expectAccessed(Array(0..<7) + Array(300..<file.pages), "after MADV_COLLAPSE of the file")
+        try protected.expectTrap(7, .read)
+        try protected.expectTrap(299, .write(1), offset: 100)
+        try context.expectEqual(file.load(299, offset: 100), 0, "the byte in the file")
+        try first.uffd.unregister(memory.range)
+        try memory.check("at the end")
+        // It was for the tracking that it refused.
+        file.tryCollapse(all)
+        try context.expect(try file.isHuge(all), "MADV_COLLAPSE does not collapse what is not registered")
+        try file.check("at the end")
     }
 }
