@@ -6,14 +6,8 @@ import Userfaultfd
 /// NUMA balancing beside read-write protection: both make entries protnone, and neither may touch the other's (rule F4).
 enum RWPNuma {
     static let scenarios: [Scenario] = [
-        Scenario(
-            "rwp-numa-hinting",
-            "hinting faults on unarmed pages are counted and never delivered; armed pages stay armed",
-            rules: "F4 P1 P2 F1",
-            on: kinds,
-            needs: needs,
-            seconds: 60
-        ) { (context) throws(Failure) in try balanced(context, underHinting) },
+        hinting("rwp-numa-hinting", rules: "F4 P1 P2 F1", async: false),
+        hinting("rwp-numa-hinting-async", rules: "F4 P1 P2 F2", async: true),
         hinted("rwp-numa-mremap", "mremap(2) without EVENT_REMAP moves the hints of unarmed pages", rules: "L4 F4") {
             (protected) throws(Failure) in try protected.memory.remapped()
         },
@@ -63,6 +57,19 @@ enum RWPNuma {
             return 0
         }
         try child.waitForSuccess()
+    }
+
+    private static func hinting(_ name: StaticString, rules: StaticString, async: Bool) -> Scenario {
+        Scenario(
+            name,
+            "hinting faults on unarmed pages are counted and never delivered; armed pages stay armed",
+            rules: rules,
+            on: kinds,
+            needs: needs,
+            seconds: 60
+        ) { (context) throws(Failure) in
+            try balanced(context) { (context) throws(Failure) in try underHinting(context, async: async) }
+        }
     }
 
     /// Hints every second chunk, that nobody has accessed since, and the others, that were only read to know that all are
@@ -118,9 +125,9 @@ enum RWPNuma {
         return after.ru_minflt - before.ru_minflt
     }
 
-    private static func underHinting(_ context: Context) throws(Failure) {
+    private static func underHinting(_ context: Context, async: Bool) throws(Failure) {
         let perHuge = context.kind.isTHP ? 1 : 64
-        let protected = try Protected(context, async: false, chunks: 4 * perHuge)
+        let protected = try Protected(context, async: async, chunks: 4 * perHuge)
         let memory = protected.memory
         // The first quarter has armed pages among unarmed ones of the same folio, the second is armed, the others are
         // not. Nobody accesses the last: it is for arming what is hinted.
@@ -161,9 +168,16 @@ enum RWPNuma {
         stop[0] = 1
         for thread in threads { try thread.join() }
         try protected.expectNoMessage("after hinting")
-        for page in [0, quarter - 8, quarter, 2 * quarter - 1] { try protected.expectPageTrap(page) }
+        for page in [0, quarter - 8, quarter, 2 * quarter - 1] {
+            if async {
+                memory.load(page)
+                try context.expect(try memory.isAccessed(page), "page \(page) is not accessed after an access")
+            } else {
+                try protected.expectPageTrap(page)
+            }
+        }
         try protected.uffd.readWriteProtect(memory.pages(last))
-        try protected.expectPageTrap(last.lowerBound, .write(1), offset: 100)
+        if !async { try protected.expectPageTrap(last.lowerBound, .write(1), offset: 100) }
         try protected.uffd.readWriteProtect(memory.range, false)
         try memory.check("at the end")
     }
