@@ -39,6 +39,15 @@ enum RWPForce {
             forceOnShared
         ),
         Scenario(
+            "rwp-gup-force-read-only",
+            "a forced write to an armed page of a read-only private mapping resolves and copies it, or is refused",
+            rules: "F5 F1 F2",
+            on: [.anon, .anonTHP, .shmemPrivate, .hugetlbPrivate],
+            needs: Need.rwp
+        ) { (context) throws(Failure) in
+            for isAsync in [true, false] { try forceOnReadOnly(context, async: isAsync) }
+        },
+        Scenario(
             "rwp-gup-pinned-arm",
             "a page that is pinned for long can be armed, and traps",
             rules: "P1 F5",
@@ -146,6 +155,33 @@ enum RWPForce {
             try context.expectEqual(word, 0x1122_3344_5566_7788, "what was written to chunk \(chunk)")
         }
         try memory.check(memory.pageNumbers(0..<3), "at the end")
+        try gate.open()
+        try child.waitForSuccess()
+    }
+
+    /// The pages are a child's, too, so that a write must not go to them.
+    private static func forceOnReadOnly(_ context: Context, async: Bool) throws(Failure) {
+        let protected = try Protected(context, async: async)
+        let memory = protected.memory
+        try protected.showTrap()
+        try memory.protect(memory.range, PROT_READ)
+        try protected.armAll()
+        let place = memory.address(memory.firstPage(1)) + 64
+        let gate = try Gate()
+        let child = try Child { () throws(Failure) in
+            try gate.wait()
+            try memory.check("in the child")
+            return cuffd_load64(place) == 0 ? 0 : 1
+        }
+        var word: UInt64 = 0x1122_3344_5566_7788
+        let file = try ProcessMemory()
+        try context.expect(file.write(&word, at: place) == async, "forced write: \(async ? "refused" : "passed")")
+        try protected.expectNoMessage("access through /proc/self/mem")
+        try protected.expectAccessed(async ? [1] : [], "after a forced write")
+        try memory.protect(memory.range, PROT_READ | PROT_WRITE)
+        try protected.resolve(0..<4)
+        try context.expectEqual(cuffd_load64(place), async ? word : 0, "the word there")
+        try memory.check("at the end")
         try gate.open()
         try child.waitForSuccess()
     }
