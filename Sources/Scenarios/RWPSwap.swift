@@ -59,6 +59,15 @@ enum RWPSwap {
             unarmed
         ),
         Scenario(
+            "rwp-swap-gup",
+            "GUP of a swapped-out armed page traps, is refused where it cannot wait, or resolves, and gets its data",
+            rules: "L1 F5 F1 F2",
+            on: kinds,
+            needs: Need.rwp + [.swap]
+        ) { (context) throws(Failure) in
+            for isAsync in [true, false] { try gup(context, async: isAsync) }
+        },
+        Scenario(
             "rwp-swap-cold",
             "MADV_COLD leaves arms alone",
             rules: "L1",
@@ -155,6 +164,32 @@ enum RWPSwap {
         for chunk in [0, 1, 3] { try memory.check(memory.pageNumbers(chunk..<(chunk + 1)), "read back") }
         try protected.expectNoMessage("reads of unarmed chunks")
         try protected.expectTrap(2, .read)
+    }
+
+    private static func gup(_ context: Context, async: Bool) throws(Failure) {
+        let protected = try Protected(context, async: async)
+        let memory = protected.memory
+        try protected.showTrap()
+        let ways = [(1, KernelAccess.processVM), (2, .vmsplice), (3, .mem)]
+        let bytes = (0..<4).map { memory.load(memory.firstPage($0)) }
+        try protected.armAll()
+        try memory.swapOut(0..<memory.pages)
+        for (chunk, way) in ways {
+            let page = memory.firstPage(chunk)
+            let place = memory.address(page)
+            let reader = try BlockingCall { (try? way.first(place)).map { Int($0) } ?? -1 }
+            let isRefused = !async && chunk == 3
+            if !async && !isRefused {
+                try protected.expectMessage(chunk, .read)
+                try context.expect(!reader.isFinished, "GUP of chunk \(chunk) went on before it was resolved")
+                try protected.resolve(chunk..<(chunk + 1))
+            }
+            try context.expectEqual(reader.finish(), isRefused ? -1 : Int(bytes[chunk]), "GUP of chunk \(chunk)")
+            try context.expect(try memory.isAccessed(page) != isRefused, "chunk \(chunk) after GUP")
+        }
+        try protected.expectNoMessage("after GUP")
+        try protected.resolve(0..<4)
+        try memory.check("at the end")
     }
 
     private static func cold(_ context: Context) throws(Failure) {
