@@ -41,6 +41,7 @@ public func checked(_ call: @autoclosure () -> String, _ result: Int32) throws(F
 }
 
 /// A number as the kernel prints addresses: "0x7f12a000".
+@inline(never)
 public func hex(_ value: UInt) -> String {
     "0x" + String(value, radix: 16)
 }

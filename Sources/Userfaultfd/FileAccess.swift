@@ -10,6 +10,7 @@ public enum FileAccess {
     }
 
     /// The bytes of a file, up to `limit` of them.
+    @inline(never)
     public static func read(_ path: String, limit: Int = 1 << 20) throws(Failure) -> [UInt8] {
         let descriptor = try checked("open of \(path)", cuffd_open(path, O_RDONLY, 0))
         defer { CUserfaultfd.close(descriptor) }
@@ -42,6 +43,7 @@ public enum FileAccess {
     }
 
     /// The decimal number that a file begins with.
+    @inline(never)
     public static func number(_ path: String) throws(Failure) -> Int {
         let text = try line(path)
         guard let number = text.words.first?.number else {
@@ -51,6 +53,7 @@ public enum FileAccess {
     }
 
     /// The names in a directory but those that begin with a dot; none where it cannot be read.
+    @inline(never)
     public static func names(in path: String) -> [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
@@ -64,11 +67,13 @@ public enum FileAccess {
 
     /// The numbers that follow `prefix` in names of a directory: of processes in /proc, of nodes in
     /// /sys/devices/system/node.
+    @inline(never)
     public static func numbers(in path: String, prefix: String = "") -> [Int] {
         names(in: path).compactMap { $0.rest(after: prefix)?.number }
     }
 
     /// Writes a text in one write(2), as /proc and /sys want it.
+    @inline(never)
     public static func write(_ path: String, _ text: String) throws(Failure) {
         let descriptor = try checked("open of \(path)", cuffd_open(path, O_WRONLY, 0))
         defer { CUserfaultfd.close(descriptor) }

@@ -19,17 +19,21 @@ extension Memory {
     public var chunkSize: UInt { UInt(pagesPerChunk) * pageSize }
 
     /// The first page of a chunk.
+    @inline(never)
     public func firstPage(_ chunk: Int) -> Int { chunk * pagesPerChunk }
 
     /// The range of one chunk.
+    @inline(never)
     public func chunk(_ chunk: Int) -> AddressRange { chunks(chunk..<(chunk + 1)) }
 
     /// The range of some chunks.
+    @inline(never)
     public func chunks(_ chunks: Range<Int>) -> AddressRange {
         pages(pageNumbers(chunks))
     }
 
     /// The pages of some chunks.
+    @inline(never)
     public func pageNumbers(_ chunks: Range<Int>) -> Range<Int> {
         (chunks.lowerBound * pagesPerChunk)..<(chunks.upperBound * pagesPerChunk)
     }

@@ -74,11 +74,13 @@ public struct Memory: Sendable {
     }
 
     /// The range of one page.
+    @inline(never)
     public func page(_ page: Int) -> AddressRange {
         AddressRange(start: address(page), length: pageSize)
     }
 
     /// The range of some pages.
+    @inline(never)
     public func pages(_ pages: Range<Int>) -> AddressRange {
         AddressRange(start: address(pages.lowerBound), length: UInt(pages.count) * pageSize)
     }

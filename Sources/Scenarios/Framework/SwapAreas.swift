@@ -6,6 +6,7 @@ import Userfaultfd
 /// The machine's swap areas (/proc/swaps, swapon(2)).
 public enum SwapAreas {
     /// The files and devices that are swapped to.
+    @inline(never)
     public static func all() throws(Failure) -> [String] {
         try FileAccess.lines("/proc/swaps").dropFirst().map { $0.words.first ?? "" }
     }
