@@ -36,7 +36,29 @@ enum RWPCollapse {
             needs: Need.rwp,
             privateMapping
         ),
+        Scenario(
+            "rwp-trace-string",
+            "the trace events of khugepaged name a page that keeps it from collapsing as they always did",
+            rules: "S4",
+            on: [.anon],
+            needs: Need.rwp + [.file(traceFormat, "CONFIG_FTRACE and tracefs"), .root]
+        ) { (context) throws(Failure) in
+            try Protected(context, async: false).showTrap()
+            let names = try FileAccess.lines(traceFormat.text).contains { $0.includes("\"pte_uffd_wp\"") }
+            try context.expect(names, "\(traceFormat) has no pte_uffd_wp")
+        },
+        Scenario(
+            "rwp-trace-event",
+            "khugepaged traces that an armed page, present or swapped out, keeps it from collapsing",
+            rules: "S4 L7",
+            on: [.anon],
+            needs: Need.rwp + [.file(traceFormat, "CONFIG_FTRACE and tracefs"), .swap, .root, .ownMachine],
+            traceEvent
+        ),
     ]
+
+    private static let traceFormat: StaticString =
+        "/sys/kernel/tracing/events/huge_memory/mm_khugepaged_scan_pmd/format"
 
     private static func gap(_ context: Context, zero: Bool) throws(Failure) {
         let first = try Protected(context, async: false)
@@ -63,6 +85,35 @@ enum RWPCollapse {
         memory.fill(gap..<(gap + 1))
         memory.tryCollapse(all)
         try context.expect(try memory.isHuge(all), "MADV_COLLAPSE does not collapse unarmed pages")
+        try memory.check("at the end")
+    }
+
+    private static func traceEvent(_ context: Context) throws(Failure) {
+        let first = try Protected(context, async: false)
+        try first.showTrap()
+        let memory = try Memory.collapsible(context.kind)
+        memory.fill()
+        try first.uffd.register(memory.range, .readWriteProtect)
+        let protected = Protected(first, memory: memory)
+        try memory.advise(memory.range, MADV_HUGEPAGE)
+        try GlobalSettings.set([(GlobalSettings.collapseTrace, "1")])
+        // What the trace has of this process, of which MADV_COLLAPSE is the only cause.
+        let refusals = { () throws(Failure) in
+            try FileAccess.lines("/sys/kernel/tracing/trace").reduce(0) {
+                $0 + ($1.includes("-\(getpid()) ") && $1.includes("status=pte_uffd_wp") ? 1 : 0)
+            }
+        }
+        for isSwapped in [false, true] {
+            try protected.arm(5..<6)
+            if isSwapped { try memory.swapOut(5..<6) }
+            let before = try refusals()
+            memory.tryCollapse(0..<memory.pages)
+            try context.expect(try refusals() > before, "the trace does not tell of an armed page")
+            try protected.expectPageTrap(5)
+        }
+        let before = try refusals()
+        memory.tryCollapse(0..<memory.pages)
+        try context.expectEqual(try refusals(), before, "refusals for pages that are not armed")
         try memory.check("at the end")
     }
 

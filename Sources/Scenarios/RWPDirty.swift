@@ -44,7 +44,16 @@ enum RWPDirty {
             on: kinds,
             needs: Need.rwp
         ) { (context) throws(Failure) in
-            for isAsync in [false, true] { try staysClean(context, async: isAsync) }
+            for isAsync in [false, true] { try staysClean(context, async: isAsync, written: true) }
+        },
+        Scenario(
+            "rwp-dirty-none",
+            "the same of memory in which nothing is dirty",
+            rules: "P3 P1 P2 F2",
+            on: kinds,
+            needs: Need.rwp
+        ) { (context) throws(Failure) in
+            for isAsync in [false, true] { try staysClean(context, async: isAsync, written: false) }
         },
         Scenario(
             "rwp-dirty-register",
@@ -91,8 +100,8 @@ enum RWPDirty {
         }
     }
 
-    /// One dirty page among clean ones, in one folio if the kind has such.
-    private static func staysClean(_ context: Context, async: Bool) throws(Failure) {
+    /// One dirty page, or none, among clean ones, in one folio if the kind has such.
+    private static func staysClean(_ context: Context, async: Bool, written: Bool) throws(Failure) {
         let chunks = context.kind.isTHP ? 1 : 8
         let protected = try Protected(context, async: async, chunks: chunks, populated: false)
         let memory = protected.memory
@@ -100,28 +109,30 @@ enum RWPDirty {
         try protected.showTrap()
         // A huge page has one dirty bit; this maps it in small ones.
         for protection in [PROT_READ, PROT_READ | PROT_WRITE] { try memory.protect(memory.page(1), protection) }
-        memory.store(3, offset: 16, 1)
+        if written { memory.store(3, offset: 16, 1) }
+        let size = written ? Int(basePageSize >> 10) : 0
         for _ in 0..<2 {
-            try expectOneDirty(protected, "one was written")
+            try expectDirty(protected, size, "written")
             try protected.armAll()
-            try expectOneDirty(protected, "armed")
+            try expectDirty(protected, size, "armed")
             if async {
                 for page in 0..<memory.pages { memory.load(page) }
             } else {
                 try protected.resolve(0..<memory.chunkCount)
             }
         }
-        try expectOneDirty(protected, "resolved")
-        try context.expectEqual(memory.load(3, offset: 16), 1, "the byte written")
+        try expectDirty(protected, size, "resolved")
+        try context.expectEqual(memory.load(3, offset: 16), written ? 1 : 0, "the byte written")
     }
 
-    private static func expectOneDirty(
+    private static func expectDirty(
         _ protected: Protected,
+        _ size: Int,
         _ when: StaticString,
         line: UInt = #line
     ) throws(Failure) {
         let dirty = try AddressSpace.kibibytes("Private_Dirty", at: protected.memory.range.start)
-        try protected.context.expectEqual(dirty, Int(basePageSize >> 10), "\(when): KiB that are dirty", line: line)
+        try protected.context.expectEqual(dirty, size, "\(when): KiB that are dirty", line: line)
     }
 
     private static func writtenPages(_ memory: Memory) -> Range<Int> {

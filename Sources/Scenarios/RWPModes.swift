@@ -54,29 +54,9 @@ enum RWPModes {
             needs: Need.rwp + [.softDirty, .root],
             armStateOfParts
         ),
-        Scenario(
-            "rwp-trace-string",
-            "the trace events of khugepaged name a page that keeps it from collapsing as they always did",
-            rules: "S4",
-            on: [.anon],
-            needs: Need.rwp + [.file(traceFormat, "CONFIG_FTRACE and tracefs"), .root]
-        ) { (context) throws(Failure) in
-            try Protected(context, async: false).showTrap()
-            let names = try FileAccess.lines(traceFormat.text).contains { $0.includes("\"pte_uffd_wp\"") }
-            try context.expect(names, "\(traceFormat) has no pte_uffd_wp")
-        },
-        Scenario(
-            "rwp-copy-poison",
-            "a poisoned address stays poisoned, is never armed and never accessed",
-            rules: "P1 S2",
-            on: MemoryKind.all,
-            needs: Need.rwp + [.features(.poison)],
-            poison
-        ),
+        poison("rwp-copy-poison", "a poisoned address stays poisoned and is never armed", rules: "P1", scans: false),
+        poison("rwp-scan-poison", "a poisoned address is never accessed", rules: "S2", scans: true),
     ]
-
-    private static let traceFormat: StaticString =
-        "/sys/kernel/tracing/events/huge_memory/mm_khugepaged_scan_pmd/format"
 
     private static func merge(_ context: Context) throws(Failure) {
         let protected = try Protected(context, async: false)
@@ -216,25 +196,33 @@ enum RWPModes {
         flags.reduce(into: "") { $0 += $1 ? " yes" : " no" }
     }
 
-    private static func poison(_ context: Context) throws(Failure) {
-        let mode: RegisterMode = [.readWriteProtect, .missing]
-        let protected = try Protected(context, async: false, mode: mode, features: .poison, populated: false)
-        let memory = protected.memory
-        try protected.uffd.poison(memory.page(0))
-        for page in 1..<3 { try protected.uffd.copyPattern(memory, page) }
-        for arms in [true, false, true] {
-            try protected.uffd.readWriteProtect(memory.pages(0..<3), arms)
-            for page in 0..<3 {
-                try context.expect(try memory.entry(page).isUffd == (arms && page > 0), "arm of page \(page)")
+    private static func poison(
+        _ name: StaticString,
+        _ what: StaticString,
+        rules: StaticString,
+        scans: Bool
+    ) -> Scenario {
+        Scenario(name, what, rules: rules, on: MemoryKind.all, needs: Need.rwp + [.features(.poison)]) {
+            (context) throws(Failure) in
+            let mode: RegisterMode = [.readWriteProtect, .missing]
+            let protected = try Protected(context, async: false, mode: mode, features: .poison, populated: false)
+            let memory = protected.memory
+            try protected.uffd.poison(memory.page(0))
+            for page in 1..<3 { try protected.uffd.copyPattern(memory, page) }
+            for arms in [true, false, true] {
+                try protected.uffd.readWriteProtect(memory.pages(0..<3), arms)
+                for page in 0..<3 {
+                    try context.expect(try memory.entry(page).isUffd == (arms && page > 0), "arm of page \(page)")
+                }
+                let probe = Probe.read(memory.address(0))
+                try context.expectEqual(probe.signal, SIGBUS, "signal of the poisoned page")
+                if scans { try context.expect(try !memory.isAccessed(0), "a poisoned page is accessed") }
+                try context.expect(try memory.isAccessed(1) != arms, "page 1 is accessed exactly if it is not armed")
             }
-            let probe = Probe.read(memory.address(0))
-            try context.expectEqual(probe.signal, SIGBUS, "signal of the poisoned page")
-            try context.expect(try !memory.isAccessed(0), "a poisoned page is accessed")
-            try context.expect(try memory.isAccessed(1) != arms, "page 1 is accessed exactly if it is not armed")
+            try protected.expectPageTrap(1)
+            try protected.uffd.unregister(memory.range)
+            try context.expectEqual(Probe.read(memory.address(0)).signal, SIGBUS, "signal after unregister")
+            try memory.check(1..<3, "at the end")
         }
-        try protected.expectPageTrap(1)
-        try protected.uffd.unregister(memory.range)
-        try context.expectEqual(Probe.read(memory.address(0)).signal, SIGBUS, "signal after unregister")
-        try memory.check(1..<3, "at the end")
     }
 }

@@ -6,14 +6,13 @@ import Userfaultfd
 /// Pages that are dropped for a guard region, from swap, or that go elsewhere (rules L2, L4, L5).
 enum RWPMoves {
     static let scenarios: [Scenario] = [
-        Scenario(
+        guardRegion(
             "rwp-drop-guard",
-            "a guard region drops page and arm, and is neither armed nor accessed",
-            rules: "L2 P1 S2",
-            on: MemoryKind.base,
-            needs: Need.rwp,
-            guardRegion
+            "a guard region drops page and arm, is not armed, and stays when it is resolved",
+            rules: "L2 P1",
+            scans: false
         ),
+        guardRegion("rwp-scan-guard", "a guard region is not accessed", rules: "S2", scans: true),
         Scenario(
             "rwp-drop-swapped",
             "MADV_DONTNEED of swapped-out armed pages leaves nothing behind",
@@ -56,23 +55,30 @@ enum RWPMoves {
         },
     ]
 
-    private static func guardRegion(_ context: Context) throws(Failure) {
-        let (install, remove): (Int32, Int32) = (102, 103)  // MADV_GUARD_INSTALL, MADV_GUARD_REMOVE, 6.13
-        let protected = try Protected(context, async: false)
-        let memory = protected.memory
-        try protected.showTrap()
-        try protected.arm(1..<4)
-        try memory.advise(memory.page(2), install)
-        for arms in [false, true] {
-            try protected.uffd.readWriteProtect(memory.page(2), arms)
-            try context.expect(try !memory.entry(2).isUffd, "a guard region is armed")
-            try context.expect(try !memory.isAccessed(2), "a guard region is accessed")
-            try context.expectEqual(Probe.read(memory.address(2)).signal, SIGSEGV, "signal of the guard region")
+    private static func guardRegion(
+        _ name: StaticString,
+        _ what: StaticString,
+        rules: StaticString,
+        scans: Bool
+    ) -> Scenario {
+        Scenario(name, what, rules: rules, on: MemoryKind.base, needs: Need.rwp) { (context) throws(Failure) in
+            let (install, remove): (Int32, Int32) = (102, 103)  // MADV_GUARD_INSTALL, MADV_GUARD_REMOVE, 6.13
+            let protected = try Protected(context, async: false)
+            let memory = protected.memory
+            try protected.showTrap()
+            try protected.arm(1..<4)
+            try memory.advise(memory.page(2), install)
+            for arms in [false, true] {
+                try protected.uffd.readWriteProtect(memory.page(2), arms)
+                try context.expect(try !memory.entry(2).isUffd, "a guard region is armed")
+                if scans { try context.expect(try !memory.isAccessed(2), "a guard region is accessed") }
+                try context.expectEqual(Probe.read(memory.address(2)).signal, SIGSEGV, "signal of the guard region")
+            }
+            try memory.advise(memory.page(2), remove)
+            memory.load(2)
+            try protected.expectNoMessage("access of what was a guard region")
+            for page in [1, 3] { try protected.expectTrap(page, .read) }
         }
-        try memory.advise(memory.page(2), remove)
-        memory.load(2)
-        try protected.expectNoMessage("access of what was a guard region")
-        for page in [1, 3] { try protected.expectTrap(page, .read) }
     }
 
     private static func dropSwapped(_ context: Context) throws(Failure) {

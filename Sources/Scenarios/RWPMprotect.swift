@@ -51,9 +51,15 @@ enum RWPMprotect {
             "a locked mapping that becomes writable again is populated by nobody: armed pages stay so",
             rules: "L1 F3",
             on: MemoryKind.all,
-            needs: Need.rwp,
-            locked
-        ),
+            needs: Need.rwp
+        ) { (context) throws(Failure) in try locked(context, async: true) },
+        Scenario(
+            "rwp-mprotect-locked-sync",
+            "the same in synchronous mode: it sends no message, and waits for nobody",
+            rules: "L1 F3 F1",
+            on: MemoryKind.all,
+            needs: Need.rwp
+        ) { (context) throws(Failure) in try locked(context, async: false) },
         Scenario(
             "rwp-mprotect-arm-none",
             "arming and resolving a mapping that became PROT_NONE shows when it is accessible",
@@ -167,8 +173,8 @@ enum RWPMprotect {
         try memory.check("at the end")
     }
 
-    private static func locked(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: true)
+    private static func locked(_ context: Context, async: Bool) throws(Failure) {
+        let protected = try Protected(context, async: async)
         let memory = protected.memory
         if mlock(UnsafeMutableRawPointer(bitPattern: memory.range.start), Int(memory.range.length)) != 0 {
             throw Failure(call: "mlock", code: cuffd_errno())
@@ -178,10 +184,16 @@ enum RWPMprotect {
             try protected.arm(1..<4)
             try memory.protect(memory.range, protection)
             try memory.protect(memory.range, PROT_READ | PROT_WRITE)
+            try protected.expectNoMessage("mprotect(2)")
             try protected.expectAccessed([0], "writable again")
-            memory.store(memory.firstPage(2), offset: 100, 1)
+            if async {
+                memory.store(memory.firstPage(2), offset: 100, 1)
+            } else {
+                try protected.expectTrap(2, .write(1), offset: 100)
+            }
             try protected.expectAccessed([0, 2], "after a write")
         }
+        try protected.resolve(0..<4)
         try memory.check("at the end")
     }
 

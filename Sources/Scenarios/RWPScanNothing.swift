@@ -14,15 +14,17 @@ enum RWPScanNothing {
             needs: Need.rwp,
             untouched
         ),
-        Scenario(
+        hwpoison(
+            "rwp-arm-hwpoison",
+            "a page that the kernel took away for a memory error stays so, armed and resolved, and its neighbours as they are",
+            rules: "P1 L1",
+            scans: false
+        ),
+        hwpoison(
             "rwp-scan-hwpoison",
-            "a page that the kernel took away for a memory error is not accessed, and its neighbours are",
+            "a page that the kernel took away for a memory error is not accessed",
             rules: "S2",
-            on: MemoryKind.base,
-            needs: Need.rwp + [
-                .file("/proc/sys/vm/memory_failure_recovery", "CONFIG_MEMORY_FAILURE"), .root, .ownMachine,
-            ],
-            hwpoison
+            scans: true
         ),
     ]
 
@@ -37,31 +39,39 @@ enum RWPScanNothing {
         try protected.expectAccessed([chunks - 1], "one touched")
     }
 
-    private static func hwpoison(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: true)
-        let memory = protected.memory
-        try protected.showTrap()
-        try protected.armAll()
-        for page in 0..<3 { memory.load(page) }
-        // SIGBUS is for who asks, a child that has the same page.
-        let child = try Child { () throws(Failure) in
-            let poison: Int32 = 100  // MADV_HWPOISON, 2.6.32
-            try memory.advise(memory.page(1), poison)
-            return 0
+    private static func hwpoison(
+        _ name: StaticString,
+        _ what: StaticString,
+        rules: StaticString,
+        scans: Bool
+    ) -> Scenario {
+        let needs: [Need] = [
+            .file("/proc/sys/vm/memory_failure_recovery", "CONFIG_MEMORY_FAILURE"), .root, .ownMachine,
+        ]
+        return Scenario(name, what, rules: rules, on: MemoryKind.base, needs: Need.rwp + needs) {
+            (context) throws(Failure) in
+            let protected = try Protected(context, async: true)
+            let memory = protected.memory
+            try protected.showTrap()
+            try protected.armAll()
+            for page in 0..<3 { memory.load(page) }
+            // SIGBUS is for who asks, a child that has the same page.
+            let child = try Child { () throws(Failure) in
+                let poison: Int32 = 100  // MADV_HWPOISON, 2.6.32
+                try memory.advise(memory.page(1), poison)
+                return 0
+            }
+            _ = try child.wait()
+            for arms in [false, true, false] {
+                try protected.uffd.readWriteProtect(memory.page(1), arms)
+                if !arms { try context.expect(try !memory.entry(1).isUffd, "the page taken away is armed") }
+                try context.expectEqual(Probe.read(memory.address(1)).signal, SIGBUS, "signal of the page taken away")
+                for page in 0..<4 where scans || page != 1 {
+                    let isRight = try memory.isAccessed(page) == (page == 0 || page == 2)
+                    try context.expect(isRight, "page \(page) after an error in 1")
+                }
+            }
+            for page in [0, 2, 3] { try memory.check(page..<(page + 1), "at the end") }
         }
-        _ = try child.wait()
-        try context.expectEqual(Probe.read(memory.address(1)).signal, SIGBUS, "signal of the page taken away")
-        for page in 0..<4 {
-            try context.expect(
-                try memory.isAccessed(page) == (page == 0 || page == 2),
-                "page \(page) after an error in 1"
-            )
-        }
-        for arms in [true, false] {
-            try protected.uffd.readWriteProtect(memory.page(1), arms)
-            try context.expect(try !memory.isAccessed(1), "the page taken away is accessed")
-            try context.expectEqual(Probe.read(memory.address(1)).signal, SIGBUS, "signal of the page taken away")
-        }
-        for page in [0, 2, 3] { try memory.check(page..<(page + 1), "at the end") }
     }
 }

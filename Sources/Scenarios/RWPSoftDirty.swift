@@ -15,9 +15,15 @@ enum RWPSoftDirty {
             "arming, resolving and mprotect(2) make no page soft-dirty, and none that is not",
             rules: "P3 P1 P2 F3",
             on: kinds.filter { $0 != .shmemPrivate },
-            needs: needs,
-            arm
-        ),
+            needs: needs
+        ) { (context) throws(Failure) in try arm(context, written: [5]) },
+        Scenario(
+            "rwp-soft-dirty-none",
+            "the same of memory in which nothing is dirty",
+            rules: "P3 P1 P2 F3",
+            on: [.anonTHP, .shmemTHP],
+            needs: needs
+        ) { (context) throws(Failure) in try arm(context, written: []) },
         Scenario(
             "rwp-soft-dirty-later",
             "a write after a page was resolved, by the monitor or the kernel, makes it soft-dirty",
@@ -39,9 +45,15 @@ enum RWPSoftDirty {
             "what moves to another node is as soft-dirty as it was, armed and resolved",
             rules: "P3 L1",
             on: kinds,
-            needs: needs + [.nodes(2), .root],
-            migrate
-        ),
+            needs: needs + [.nodes(2), .root]
+        ) { (context) throws(Failure) in try migrate(context, written: 2..<3) },
+        Scenario(
+            "rwp-soft-dirty-migrate-all",
+            "the same of huge pages that are all soft-dirty",
+            rules: "P3 L1",
+            on: [.anonTHP, .shmemTHP],
+            needs: needs + [.nodes(2), .root]
+        ) { (context) throws(Failure) in try migrate(context, written: 0..<4) },
         Scenario(
             "rwp-soft-dirty-swapped",
             "arming, resolving and swapping in what is swapped out make nothing soft-dirty, and none that is not",
@@ -68,27 +80,27 @@ enum RWPSoftDirty {
         ),
     ]
 
-    /// Entries that are dirty, soft-dirty or neither, side by side in one folio if the kind has such.
-    private static func arm(_ context: Context) throws(Failure) {
+    /// Entries that are dirty, soft-dirty or neither, side by side in one folio if the kind has such; or neither alone.
+    private static func arm(_ context: Context, written: [Int]) throws(Failure) {
         let protected = try Protected(context, async: false, chunks: context.kind.isTHP ? 1 : 8, populated: false)
         let memory = protected.memory
         try RWPDirty.populateClean(memory)
         try protected.showTrap()
         // A huge page has one bit of each sort; this maps it in small ones.
         for protection in [PROT_READ, PROT_READ | PROT_WRITE] { try memory.protect(memory.page(1), protection) }
-        memory.store(3, offset: 16, 1)
+        if !written.isEmpty { memory.store(3, offset: 16, 1) }
         try SoftDirty.clear()
-        memory.store(5, offset: 16, 1)
-        try expect(memory, [5], "one was written", context)
+        for page in written { memory.store(page, offset: 16, 1) }
+        try expect(memory, written, "written", context)
         for _ in 0..<2 {
             try protected.armAll()
-            try expect(memory, [5], "armed", context)
+            try expect(memory, written, "armed", context)
             try protected.resolve(0..<memory.chunkCount)
-            try expect(memory, [5], "resolved", context)
+            try expect(memory, written, "resolved", context)
             for protection in [PROT_READ, PROT_READ | PROT_WRITE] { try memory.protect(memory.range, protection) }
-            try expect(memory, [5], "mprotected", context)
+            try expect(memory, written, "mprotected", context)
         }
-        for page in [3, 5] { try context.expectEqual(memory.load(page, offset: 16), 1, "the byte written") }
+        for page in written { try context.expectEqual(memory.load(page, offset: 16), 1, "the byte written") }
     }
 
     private static func later(_ context: Context) throws(Failure) {
@@ -130,12 +142,12 @@ enum RWPSoftDirty {
         try expect(memory, before, "unregistered", context)
     }
 
-    private static func migrate(_ context: Context) throws(Failure) {
+    private static func migrate(_ context: Context, written chunks: Range<Int>) throws(Failure) {
         let protected = try Protected(context, async: false)
         let memory = protected.memory
         try protected.showTrap()
         try SoftDirty.clear()
-        memory.store(memory.firstPage(2), offset: 100, 1)
+        for chunk in chunks { memory.store(memory.firstPage(chunk), offset: 100, 1) }
         let written = try softDirty(memory)
         for round in 0..<2 {
             try memory.move(to: 1 - round)

@@ -9,12 +9,17 @@ import Userfaultfd
 public struct GlobalSettings: Sendable {
     private let values: [(path: StaticString, value: String)]
 
+    /// Whether khugepaged traces what it scans (Documentation/trace/events.rst).
+    static let collapseTrace: StaticString =
+        "/sys/kernel/tracing/events/huge_memory/mm_khugepaged_scan_pmd/enable"
+
     /// How many VMAs a process may have (Documentation/admin-guide/sysctl/vm.rst).
     static let mostMappings: StaticString = "/proc/sys/vm/max_map_count"
 
     /// KSM (Documentation/admin-guide/mm/ksm.rst), NUMA balancing, core dumps, sizes of anonymous folios and khugepaged;
     /// KSM's `run` comes last of its, so that nothing runs with half of its settings.
     private static let paths: [StaticString] = [
+        collapseTrace,
         "/sys/kernel/mm/ksm/use_zero_pages", "/sys/kernel/mm/ksm/sleep_millisecs", "/sys/kernel/mm/ksm/pages_to_scan",
         "/sys/kernel/mm/ksm/smart_scan", "/sys/kernel/mm/ksm/run",
         "/sys/kernel/debug/sched/numa_balancing/scan_delay_ms",
