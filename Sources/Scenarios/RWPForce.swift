@@ -27,16 +27,24 @@ enum RWPForce {
             "FOLL_FORCE on an RWP VMA made PROT_NONE neither loops nor traps",
             rules: "F5 F3",
             on: MemoryKind.all,
-            needs: Need.rwp,
-            forceOnNone
-        ),
+            needs: Need.rwp
+        ) { (context) throws(Failure) in try forceOnNone(context, swapped: false) },
         Scenario(
+            "rwp-gup-force-none-swapped",
+            "the same of swapped-out pages, which come back armed",
+            rules: "F5 F3 L1",
+            on: RWPSwap.kinds,
+            needs: Need.rwp + [.swap]
+        ) { (context) throws(Failure) in try forceOnNone(context, swapped: true) },
+        forceOnShared(
+            "rwp-gup-force-copies",
+            "a forced write to an armed page that is shared with a child or the file copies it, and ends",
+            staysArmed: false
+        ),
+        forceOnShared(
             "rwp-gup-force-shared",
-            "a forced write to an armed page that is shared with a child or the file copies it, armed still",
-            rules: "F5 F3 L3",
-            on: [.anon, .anonTHP, .shmemPrivate, .hugetlbPrivate],
-            needs: Need.rwp,
-            forceOnShared
+            "a page that a forced write copied, since it was shared with a child or the file, is armed still",
+            staysArmed: true
         ),
         Scenario(
             "rwp-gup-force-read-only",
@@ -100,11 +108,12 @@ enum RWPForce {
         try memory.check("at the end")
     }
 
-    private static func forceOnNone(_ context: Context) throws(Failure) {
+    private static func forceOnNone(_ context: Context, swapped: Bool) throws(Failure) {
         let protected = try Protected(context, async: false)
         let memory = protected.memory
         try protected.showTrap()
         try protected.arm(1..<3)
+        if swapped { try memory.swapOut(0..<memory.pages) }
         try memory.protect(memory.range, PROT_NONE)
         let file = try ProcessMemory()
         // What the kernel answers is its business (mappings without VM_MAYREAD fail, others are read); that it answers,
@@ -125,38 +134,48 @@ enum RWPForce {
 
     /// The pages are no longer exclusive to the process, so the write cannot go to them: of a file page that was only
     /// read, and of pages that a child has.
-    private static func forceOnShared(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false, populated: false)
-        let memory = protected.memory
-        memory.fill()
-        try memory.advise(memory.chunk(3), MADV_DONTNEED)
-        memory.load(memory.firstPage(3))
-        try protected.showTrap()
-        let gate = try Gate()
-        let child = try Child { () throws(Failure) in
-            try gate.wait()
-            try memory.check(memory.pageNumbers(0..<3), "in the child")
-            return 0
+    private static func forceOnShared(_ name: StaticString, _ what: StaticString, staysArmed: Bool) -> Scenario {
+        let kinds: [MemoryKind] = [.anon, .anonTHP, .shmemPrivate, .hugetlbPrivate]
+        return Scenario(name, what, rules: "F5 F3 L3", on: kinds, needs: Need.rwp) { (context) throws(Failure) in
+            let protected = try Protected(context, async: false, populated: false)
+            let memory = protected.memory
+            memory.fill()
+            try memory.advise(memory.chunk(3), MADV_DONTNEED)
+            memory.load(memory.firstPage(3))
+            try protected.showTrap()
+            let gate = try Gate()
+            let child = try Child { () throws(Failure) in
+                try gate.wait()
+                try memory.check(memory.pageNumbers(0..<3), "in the child")
+                for chunk in 0..<4 where memory.load(memory.firstPage(chunk), offset: 64) != 0 {
+                    throw Failure("the child sees what was written to chunk \(chunk)")
+                }
+                return 0
+            }
+            try protected.arm(1..<4)
+            try memory.protect(memory.range, PROT_NONE)
+            let file = try ProcessMemory()
+            for chunk in 1..<4 {
+                var word: UInt64 = 0x1122_3344_5566_7788
+                let address = memory.address(memory.firstPage(chunk)) + 64
+                try context.expect(file.write(&word, at: address), "forced write to chunk \(chunk)")
+            }
+            try protected.expectNoMessage("FOLL_FORCE on a PROT_NONE mapping")
+            try memory.protect(memory.range, PROT_READ | PROT_WRITE)
+            if staysArmed {
+                try protected.expectAccessed([0], "accessible again")
+                for chunk in 1..<4 { try protected.expectTrap(chunk, .read, offset: 64) }
+            } else {
+                try protected.resolve(1..<4)
+            }
+            for chunk in 1..<4 {
+                let word = cuffd_load64(memory.address(memory.firstPage(chunk)) + 64)
+                try context.expectEqual(word, 0x1122_3344_5566_7788, "what was written to chunk \(chunk)")
+            }
+            try memory.check(memory.pageNumbers(0..<3), "at the end")
+            try gate.open()
+            try child.waitForSuccess()
         }
-        try protected.arm(1..<4)
-        try memory.protect(memory.range, PROT_NONE)
-        let file = try ProcessMemory()
-        for chunk in 1..<4 {
-            var word: UInt64 = 0x1122_3344_5566_7788
-            let address = memory.address(memory.firstPage(chunk)) + 64
-            try context.expect(file.write(&word, at: address), "forced write to chunk \(chunk)")
-        }
-        try protected.expectNoMessage("FOLL_FORCE on a PROT_NONE mapping")
-        try memory.protect(memory.range, PROT_READ | PROT_WRITE)
-        try protected.expectAccessed([0], "accessible again")
-        for chunk in 1..<4 {
-            try protected.expectTrap(chunk, .read, offset: 64)
-            let word = cuffd_load64(memory.address(memory.firstPage(chunk)) + 64)
-            try context.expectEqual(word, 0x1122_3344_5566_7788, "what was written to chunk \(chunk)")
-        }
-        try memory.check(memory.pageNumbers(0..<3), "at the end")
-        try gate.open()
-        try child.waitForSuccess()
     }
 
     /// The pages are a child's, too, so that a write must not go to them.
