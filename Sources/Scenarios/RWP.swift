@@ -11,8 +11,8 @@ enum RWP {
         + RWPToggle.scenarios + RWPTHP.scenarios + RWPFolios.scenarios + RWPBesideWP.scenarios
         + RWPKeeps.scenarios + RWPDirty.scenarios + RWPSoftDirty.scenarios + RWPMosaic.scenarios
         + RWPMessages.scenarios
-        + RWPModes.scenarios + RWPPrivateFile.scenarios + RWPMoves.scenarios + RWPForkMore.scenarios + RWPNuma.scenarios
-        + RWPDevice.scenarios + RWPDeviceAccess.scenarios
+        + RWPModes.scenarios + RWPPrivateFile.scenarios + RWPMoves.scenarios + RWPForkMore.scenarios
+        + RWPNuma.scenarios + RWPDevice.scenarios + RWPDeviceAccess.scenarios + RWPDeviceLife.scenarios
         + RWPRace.scenarios + RWPInterrupted.scenarios + RWPKsm.scenarios + RWPFuzz.scenarios
         + RWPAsyncLife.scenarios + RWPCollapse.scenarios + RWPNeighbours.scenarios + RWPMoveModes.scenarios
         + RWPHints.scenarios + RWPScanNothing.scenarios + RWPRegister.scenarios + RWPFilling.scenarios

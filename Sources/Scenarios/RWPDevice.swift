@@ -43,9 +43,29 @@ enum RWPDevice {
         scenario(
             "rwp-device-zero",
             "a device does not get a page of its own in place of an armed zero page",
+            rules: "L1"
+        ) { (protected, device) throws(Failure) in try zeroPage(protected, device, armed: true) },
+        scenario(
+            "rwp-device-zero-unarmed",
+            "a zero page that is not armed, and goes to a device, can be armed there",
+            rules: "L1 P1 F1"
+        ) { (protected, device) throws(Failure) in try zeroPage(protected, device, armed: false) },
+        Scenario(
+            "rwp-device-zero-wp",
+            "a device does not get a page of its own in place of a write-protected zero page",
             rules: "L1",
-            zeroPage
-        ),
+            on: MemoryKind.anonymous,
+            needs: needs + [.features(Tracked.features)]
+        ) { (context) throws(Failure) in
+            let tracked = try Tracked(context, populated: false)
+            let memory = tracked.memory
+            for page in 0..<memory.pages { memory.load(page) }
+            try tracked.protect()
+            try DeviceMirror().tryTake(memory.range)
+            try tracked.expectProtected(0..<memory.pages, "offered to the device")
+            for page in [0, memory.pages - 1] { try tracked.expectTrap(page) }
+            try memory.checkZeroes(1..<(memory.pages - 1), "at the end")
+        },
         scenario(
             "rwp-device-dontneed",
             "MADV_DONTNEED of armed pages that the device has leaves unpopulated addresses",
@@ -130,6 +150,8 @@ enum RWPDevice {
         try device.take(memory, 0..<memory.pages)
         try protected.resolve(1..<2)
         try protected.expectAccessed([1], "resolved on the device")
+        let right = try device.right(to: memory.firstPage(1), of: memory)
+        try protected.context.expect(right != .none, "the device may not access its own memory")
         memory.store(memory.firstPage(1), offset: 100, 7)
         try protected.expectNoMessage("access of a resolved page")
         try protected.expectTrap(2, .read)
@@ -168,12 +190,18 @@ enum RWPDevice {
         try memory.check("at the end")
     }
 
-    private static func zeroPage(_ shown: Protected, _ device: DeviceMirror) throws(Failure) {
+    private static func zeroPage(_ shown: Protected, _ device: DeviceMirror, armed: Bool) throws(Failure) {
         let protected = try Protected(shown.context, async: false, populated: false)
         let memory = protected.memory
         for page in 0..<memory.pages { memory.load(page) }
-        try protected.armAll()
-        try device.tryTake(memory.range)
+        if armed {
+            try protected.armAll()
+            try device.tryTake(memory.range)
+        } else {
+            try device.take(memory, 0..<memory.pages)
+            try protected.expectAccessed([0, 1, 2, 3], "on the device")
+            try protected.armAll()
+        }
         try protected.expectAccessed([], "offered to the device")
         try protected.expectTrap(1, .read)
         try protected.expectTrap(2, .write(0x5A))

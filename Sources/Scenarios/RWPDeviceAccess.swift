@@ -10,16 +10,26 @@ enum RWPDeviceAccess {
             "rwp-device-read-sync",
             "a device cannot read what was armed in its memory, since its fault cannot wait",
             rules: "F1",
-            on: MemoryKind.anonymous,
-            readSync
-        ),
+            on: MemoryKind.anonymous
+        ) { (protected, device) throws(Failure) in try readSync(protected, device, taken: true) },
         scenario(
             "rwp-device-read-async",
             "what a device reads of armed memory is accessed",
             rules: "F2 S2",
-            on: MemoryKind.anonymous,
-            readAsync
-        ),
+            on: MemoryKind.anonymous
+        ) { (protected, device) throws(Failure) in try readAsync(protected, device, taken: true) },
+        scenario(
+            "rwp-device-fault-sync",
+            "a device cannot read what is armed in the system's memory, since its fault cannot wait",
+            rules: "F1",
+            on: MemoryKind.anonymous
+        ) { (protected, device) throws(Failure) in try readSync(protected, device, taken: false) },
+        scenario(
+            "rwp-device-fault-async",
+            "what a device reads of armed memory of the system's is accessed",
+            rules: "F2 S2",
+            on: MemoryKind.anonymous
+        ) { (protected, device) throws(Failure) in try readAsync(protected, device, taken: false) },
         scenario(
             "rwp-device-writable",
             "what is resolved, or unregistered, in the device's memory can be written by the device again",
@@ -27,13 +37,11 @@ enum RWPDeviceAccess {
             on: MemoryKind.anonymous,
             writable
         ),
-        Scenario(
-            "rwp-device-soft-dirty",
-            "arming and resolving what a device has makes nothing soft-dirty, and none that is not",
-            rules: "P3",
-            on: MemoryKind.anonymous,
-            needs: RWPDevice.needs + [.softDirty],
-            softDirty
+        softDirty("rwp-device-soft-dirty", "arming and resolving what a device has keeps it soft-dirty", written: 2),
+        softDirty(
+            "rwp-device-soft-clean",
+            "arming and resolving what a device has makes nothing soft-dirty",
+            written: -1
         ),
         scenario(
             "rwp-device-exclusive-sync",
@@ -59,27 +67,6 @@ enum RWPDeviceAccess {
             rules: "L1 P2",
             resolveExclusive
         ),
-        scenario(
-            "rwp-device-exclusive-fork",
-            "fork(2) takes armed pages from the device: the parent's stay armed, the child's are not",
-            rules: "L1 L3",
-            forkExclusive
-        ),
-        scenario(
-            "rwp-device-fork",
-            "armed pages that a device has: armed in the parent, accessible in the child",
-            rules: "L1 L3",
-            on: MemoryKind.anonymous,
-            fork
-        ),
-        Scenario(
-            "rwp-device-fork-event",
-            "armed pages that a device has are armed in a child with EVENT_FORK, too",
-            rules: "L1 L3",
-            on: MemoryKind.anonymous,
-            needs: RWPDevice.needs + [.features(.eventFork)],
-            forkEvent
-        ),
     ]
 
     private static func scenario(
@@ -99,15 +86,19 @@ enum RWPDeviceAccess {
         }
     }
 
-    /// Lets the device take every page, arms them there, and makes the third chunk inaccessible to everybody, for
+    /// Lets the device take every page, or not, arms them, and makes the third chunk inaccessible to everybody, for
     /// `DeviceMirror.fault`. Gives the last page before that.
-    private static func armedOnDevice(_ protected: Protected, _ device: DeviceMirror) throws(Failure) -> Int {
+    private static func armed(
+        _ protected: Protected,
+        _ device: DeviceMirror,
+        taken: Bool
+    ) throws(Failure) -> Int {
         let (memory, context) = (protected.memory, protected.context)
-        try device.take(memory, 0..<memory.pages)
+        if taken { try device.take(memory, 0..<memory.pages) }
         let page = memory.firstPage(2) - 1
         try context.expect(
             try device.right(to: page, of: memory) == .write,
-            "the device may not write to its own memory"
+            "the device may not write to memory"
         )
         try protected.armAll()
         try memory.protect(memory.chunk(2), PROT_NONE)
@@ -118,9 +109,9 @@ enum RWPDeviceAccess {
         return page
     }
 
-    private static func readSync(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
+    private static func readSync(_ protected: Protected, _ device: DeviceMirror, taken: Bool) throws(Failure) {
         let (memory, context) = (protected.memory, protected.context)
-        let page = try armedOnDevice(protected, device)
+        let page = try armed(protected, device, taken: taken)
         try device.fault(memory, page)
         try protected.expectNoMessage("a fault that cannot wait")
         try protected.expectAccessed([], "after the device's fault")
@@ -133,10 +124,10 @@ enum RWPDeviceAccess {
         try memory.check("at the end")
     }
 
-    private static func readAsync(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
+    private static func readAsync(_ protected: Protected, _ device: DeviceMirror, taken: Bool) throws(Failure) {
         let (memory, context) = (protected.memory, protected.context)
-        let page = try armedOnDevice(protected, device)
-        try protected.expectAccessed([], "armed on the device")
+        let page = try armed(protected, device, taken: taken)
+        try protected.expectAccessed([], "armed")
         try device.fault(memory, page)
         try protected.expectAccessed([1], "after the device's fault")
         try context.expect(try device.right(to: page, of: memory) != .none, "the device may not read what it accessed")
@@ -167,25 +158,34 @@ enum RWPDeviceAccess {
         try memory.check("at the end")
     }
 
-    private static func softDirty(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false)
-        let memory = protected.memory
-        try protected.showTrap()
-        try protected.resolve(0..<4)
-        try SoftDirty.clear()
-        memory.store(memory.firstPage(2), offset: 100, 1)
-        try DeviceMirror().take(memory, 0..<memory.pages)
-        let expectWritten = { (when: StaticString) throws(Failure) in
-            for chunk in 0..<4 where try memory.entry(memory.firstPage(chunk)).isSoftDirty != (chunk == 2) {
-                throw Failure("\(when): chunk \(chunk) is\(chunk == 2 ? " not" : "") soft-dirty")
+    /// One chunk, or none, is written after soft-dirty was cleared.
+    private static func softDirty(_ name: StaticString, _ what: StaticString, written: Int) -> Scenario {
+        Scenario(
+            name,
+            what,
+            rules: "P3",
+            on: MemoryKind.anonymous,
+            needs: RWPDevice.needs + [.softDirty]
+        ) { (context) throws(Failure) in
+            let protected = try Protected(context, async: false)
+            let memory = protected.memory
+            try protected.showTrap()
+            try protected.resolve(0..<4)
+            try SoftDirty.clear()
+            if written >= 0 { memory.store(memory.firstPage(written), offset: 100, 1) }
+            try DeviceMirror().take(memory, 0..<memory.pages)
+            let expectWritten = { (when: StaticString) throws(Failure) in
+                for chunk in 0..<4 where try memory.entry(memory.firstPage(chunk)).isSoftDirty != (chunk == written) {
+                    throw Failure("\(when): chunk \(chunk) is\(chunk == written ? " not" : "") soft-dirty")
+                }
             }
+            try expectWritten("with the device")
+            try protected.armAll()
+            try expectWritten("armed")
+            try protected.resolve(0..<4)
+            try expectWritten("resolved")
+            try memory.check("at the end")
         }
-        try expectWritten("with the device")
-        try protected.armAll()
-        try expectWritten("armed")
-        try protected.resolve(0..<4)
-        try expectWritten("resolved")
-        try memory.check("at the end")
     }
 
     private static func exclusiveSync(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
@@ -214,7 +214,7 @@ enum RWPDeviceAccess {
     }
 
     /// Gives the device every page and arms them; nothing is present then.
-    private static func armedExclusive(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
+    static func armedExclusive(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
         let memory = protected.memory
         try device.exclude(memory.range)
         try protected.armAll()
@@ -246,60 +246,5 @@ enum RWPDeviceAccess {
         try protected.expectTrap(2, .read)
         try protected.resolve(0..<4)
         try memory.check("at the end")
-    }
-
-    private static func forkExclusive(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
-        try armedExclusive(protected, device)
-        try forkPlainly(protected)
-    }
-
-    private static func fork(_ protected: Protected, _ device: DeviceMirror) throws(Failure) {
-        try protected.armAll()
-        try device.take(protected.memory, 0..<protected.memory.pages)
-        try forkPlainly(protected)
-    }
-
-    /// Forks without EVENT_FORK; child and parent write, and neither sees the other's bytes.
-    private static func forkPlainly(_ protected: Protected) throws(Failure) {
-        let memory = protected.memory
-        let child = try Child { () throws(Failure) in
-            // Would block forever if it trapped: the watchdog tells.
-            try memory.check("in the child")
-            memory.fill(seed: 2)
-            try memory.check(seed: 2, "written in the child")
-            for chunk in 0..<4 where try memory.entry(memory.firstPage(chunk)).isUffd {
-                throw Failure("chunk \(chunk) is armed in a child without EVENT_FORK")
-            }
-            return 0
-        }
-        try child.waitForSuccess()
-        try protected.expectNoMessage("accesses of the child")
-        try protected.expectAccessed([], "the parent after the fork")
-        for chunk in 0..<4 { try protected.expectTrap(chunk, chunk < 2 ? .read : .write(8), offset: 100) }
-        try memory.check("in the parent")
-    }
-
-    private static func forkEvent(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false, features: .eventFork)
-        let memory = protected.memory
-        try protected.showTrap()
-        try protected.armAll()
-        try DeviceMirror().take(memory, 0..<memory.pages)
-        let (child, inherited) = try protected.fork { () throws(Failure) in
-            for chunk in 0..<4 where try !memory.entry(memory.firstPage(chunk)).isUffd {
-                throw Failure("chunk \(chunk) is not armed in the child")
-            }
-            memory.load(memory.firstPage(2))
-            return 0
-        }
-        let fault = try inherited.nextFault()
-        try context.expect(fault.flags == .readWriteProtect, "flags of the child's message")
-        try context.expect(memory.chunk(2).contains(fault.address), "address of the child's message")
-        try inherited.readWriteProtect(memory.chunk(2), false)
-        try child.waitForSuccess()
-        try protected.expectAccessed([], "the parent")
-        try protected.expectTrap(2, .read)
-        try protected.resolve(0..<4)
-        try memory.check("in the parent")
     }
 }
