@@ -113,6 +113,22 @@ extension WriteProtect {
             try tracked.memory.check("before swap-out")
             try tracked.memory.swapOut(3..<4)
         },
+        tracked(
+            "wp-split-to-zero",
+            "A split of a protected huge page that is mostly zeroes: what becomes the zero page stays protected.",
+            on: [.anonTHP],
+            needs: RWPKeeps.splitFile + [.pagemapScan],
+            protected: false
+        ) { (_, tracked) throws(Failure) in
+            let memory = tracked.memory
+            memory.fillWithZeroes(3..<memory.pages)
+            try tracked.protect()
+            try RWPKeeps.split(memory)
+            try tracked.expectProtected(0..<memory.pages, "after the split")
+            for page in [2, 9] { try tracked.expectTrap(page, offset: 24) }
+            try memory.check(0..<3, "at the end")
+            try memory.checkZeroes(10..<memory.pages, "at the end")
+        },
     ]
 
     private static func collapseElsewhere(_ context: Context) throws(Failure) {
