@@ -49,6 +49,38 @@ extension WriteProtect {
             try tracked.protect()
             try tracked.expectTrap(2)
         },
+        Scenario(
+            "wp-mlock-writable",
+            "A locked private mapping that becomes writable gets copies of the file's pages, registered or not.",
+            on: [.shmemPrivate],
+            needs: [.features(Tracked.features), .root]
+        ) { (context) throws(Failure) in
+            let uffd = try Userfaultfd(features: Tracked.features)
+            for mode: RegisterMode in [[], .missing, .writeProtect] {
+                let memory = try Memory(context.kind, pages: 4)
+                let file = try memory.alias()
+                file.fill()
+                if mode != [] { try uffd.register(memory.range, mode) }
+                try memory.protect(memory.range, PROT_READ)
+                try memory.lock()
+                let frames = try file.frames()
+                try context.expect(try memory.frames() == frames, "mode \(mode.rawValue): not the file's pages")
+                try memory.protect(memory.range, PROT_READ | PROT_WRITE)
+                let copies = try memory.frames()
+                for page in 0..<4 {
+                    let isCopy = copies[page] != 0 && copies[page] != frames[page]
+                    try context.expect(isCopy, "mode \(mode.rawValue): page \(page) is not copied")
+                }
+                try memory.check("mode \(mode.rawValue)")
+                try context.expectNoMessage(uffd, "mode \(mode.rawValue)")
+                guard mode == .writeProtect else { continue }
+                try uffd.writeProtect(memory.range)
+                let writer = try Access.write(memory, 1, offset: 100, 1)
+                try context.expectFault(uffd, at: memory.address(1), [.writeProtect, .write])
+                try uffd.writeProtect(memory.range, false)
+                try writer.finish()
+            }
+        },
     ]
 }
 
