@@ -3,7 +3,7 @@
 import CUserfaultfd
 import Userfaultfd
 
-/// Asynchronous arms that are left, inherited, or that arrive by UFFDIO_MOVE (rules L3, L5, L6).
+/// Asynchronous arms that are left, inherited, of the zero page, or that arrive by UFFDIO_MOVE (rules F2, L3, L5, L6).
 enum RWPAsyncLife {
     static let scenarios: [Scenario] = [
         leaves("rwp-unregister-async", "asynchronous arms are gone with unregister, and the data stays") {
@@ -20,6 +20,14 @@ enum RWPAsyncLife {
             on: MemoryKind.all,
             needs: Need.rwp + [.features(.eventFork), .root],
             fork
+        ),
+        Scenario(
+            "rwp-async-zero",
+            "an armed zero page that is read stays the zero page, one that is written to becomes a page of its own",
+            rules: "F2 P3",
+            on: MemoryKind.anonymous,
+            needs: Need.rwp,
+            zeroPage
         ),
         moves(
             "rwp-move-async",
@@ -78,6 +86,28 @@ enum RWPAsyncLife {
         try context.expectEqual(memory.load(memory.firstPage(2), offset: 100), written, "the child's byte")
         try protected.expectAccessed([2, 3], "in the parent, after an access")
         try memory.check("in the parent")
+    }
+
+    private static func zeroPage(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: true, populated: false)
+        let memory = protected.memory
+        for page in 0..<memory.pages { memory.load(page) }
+        try protected.showTrap()
+        try protected.armAll()
+        memory.load(memory.firstPage(1))
+        try protected.expectAccessed([1], "one was read")
+        try context.expect(try !protected.categories(.zeroPage).contains(false), "a read made a page of its own")
+        memory.store(memory.firstPage(1), 0xEE)
+        memory.store(memory.firstPage(2), 0xEE)
+        try protected.expectAccessed([1, 2], "two were written")
+        let zero = try protected.categories(.zeroPage)
+        try context.expect(zero == [true, false, false, true], "not the written chunks alone left the zero page")
+        for chunk in 1..<3 {
+            try context.expectEqual(memory.load(memory.firstPage(chunk)), 0xEE, "the byte written")
+        }
+        let other = try Memory(context.kind, chunks: 1)
+        try other.checkZeroes(0..<other.pages, "a zero page elsewhere")
+        try memory.checkZeroes(memory.pageNumbers(3..<4), "at the end")
     }
 
     /// Four chunks move, of which the last was only read: the zero page.

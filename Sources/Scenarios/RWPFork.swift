@@ -19,9 +19,15 @@ enum RWPFork {
             "with EVENT_FORK the child's copy is armed too, and traps to the child's userfaultfd",
             rules: "L3 F1",
             on: MemoryKind.all,
-            needs: Need.rwp + [.features(.eventFork), .root],
-            event
-        ),
+            needs: Need.rwp + [.features(.eventFork), .root]
+        ) { (context) throws(Failure) in try event(context, zero: false) },
+        Scenario(
+            "rwp-fork-event-zero",
+            "the same of the zero page, small and huge",
+            rules: "L3 F1",
+            on: MemoryKind.anonymous,
+            needs: Need.rwp + [.features(.eventFork), .root]
+        ) { (context) throws(Failure) in try event(context, zero: true) },
         Scenario(
             "rwp-fork-private",
             "after a fork both write, and neither sees the other's bytes",
@@ -91,9 +97,10 @@ enum RWPFork {
         try memory.check("in the parent")
     }
 
-    private static func event(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false, features: .eventFork)
+    private static func event(_ context: Context, zero: Bool) throws(Failure) {
+        let protected = try Protected(context, async: false, features: .eventFork, populated: !zero)
         let memory = protected.memory
+        if zero { for page in 0..<memory.pages { memory.load(page) } }
         try protected.armAll()
         try protected.expectTrap(0, .read)
         let (child, inherited) = try protected.fork { () throws(Failure) in
@@ -115,9 +122,14 @@ enum RWPFork {
         try child.waitForSuccess()
         try protected.expectNoMessage("accesses of the child")
         try protected.expectAccessed([0], "the parent")
+        try protected.expectTrap(1, .read)
         try protected.expectTrap(2, .write(1), offset: 100)
         try protected.resolve(0..<4)
-        try memory.check("in the parent")
+        if zero {
+            try memory.checkZeroes(0..<memory.pages, "in the parent")
+        } else {
+            try memory.check("in the parent")
+        }
     }
 
     private static func bothWrite(_ context: Context) throws(Failure) {
