@@ -56,6 +56,14 @@ enum RWPKsm {
             { (merged) throws(Failure) in try merged.unmerge(all) }
         )
         + group(
+            "rwp-ksm-late-touch",
+            "rwp-ksm-late-touch-zero",
+            async: false,
+            late: true,
+            "armed when they are merged already, trap one by one, and a write to one copies it",
+            touchSync
+        )
+        + group(
             "rwp-ksm-exit",
             "rwp-ksm-exit-zero",
             async: true,
@@ -123,8 +131,7 @@ enum RWPKsm {
         try merged.protected.expectPageTrap(1)
         try merged.expect([1], "one was read")
         try merged.protected.expectPageTrap(2, .write(0x77), offset: 100)
-        try merged.context.expectEqual(merged.memory.load(2, offset: 100), 0x77, "the byte written")
-        try merged.expect([1, 2], "one was written")
+        try expectWritten(merged)
         for page in 3..<Merged.count where page != Merged.unarmed { try merged.protected.expectPageTrap(page) }
     }
 
@@ -132,7 +139,17 @@ enum RWPKsm {
         merged.memory.load(1)
         try merged.expect([1], "one was read")
         merged.memory.store(2, offset: 100, 0x77)
+        try expectWritten(merged)
+    }
+
+    /// Page 1 was read and page 2 written: the write is in a frame of its own.
+    private static func expectWritten(_ merged: Merged) throws(Failure) {
         try merged.context.expectEqual(merged.memory.load(2, offset: 100), 0x77, "the byte written")
+        try merged.context.expectEqual(
+            merged.memory.load(1, offset: 100),
+            merged.isZero ? 0 : 0x55,
+            "the same of page 1"
+        )
         try merged.expect([1, 2], "one was written")
         try merged.context.expect(try merged.memory.frames()[2] != merged.memory.frames()[1], "a write did not unshare")
     }
