@@ -213,14 +213,7 @@ extension Protected {
         _ when: @autoclosure () -> String,
         _ expected: (Int) -> Bool
     ) throws(Failure) {
-        let pagemap = try Pagemap()
-        defer { pagemap.close() }
-        for page in 0..<memory.pages {
-            let isArmed = try pagemap.entry(memory.address(page)).isUffd
-            if isArmed != expected(page) {
-                throw Failure("\(when()): page \(page) is \(isArmed ? "" : "not ")armed, expected the opposite")
-            }
-        }
+        try memory.expectUffdBit(when(), expected)
     }
 
     /// Touches an armed page of a huge one from another thread, expects the trap at its very address and resolves that

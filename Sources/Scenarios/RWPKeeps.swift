@@ -37,6 +37,7 @@ enum RWPKeeps {
         keeps(
             "rwp-keep-swapped-mprotect",
             "swap-out, then mprotect(2) to PROT_NONE, to PROT_READ and back",
+            rules: "L1 S1 S2",
             on: RWPSwap.kinds,
             needs: [.swap]
         ) { (protected) throws(Failure) in
@@ -44,6 +45,7 @@ enum RWPKeeps {
             try memory.swapOut(0..<memory.pages)
             for protection in [PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE] {
                 try memory.protect(memory.range, protection)
+                try protected.expectAccessed([0], "swapped out, in protection \(protection)")
             }
         },
         keeps(

@@ -224,11 +224,8 @@ final class Merged: Sendable {
     func expect(_ accessed: [Int], _ when: String) throws(Failure) {
         let isAccessed = { (page: Int) in page == Merged.unarmed || accessed.contains(page) }
         try protected.expectArmedPages(when) { !isAccessed($0) }
-        let pagemap = try Pagemap()
-        defer { pagemap.close() }
-        let found = try pagemap.scan(memory.range, ScanQuery(all: .accessed, report: .accessed)).regions
-        for page in 0..<memory.pages
-        where found.contains(where: { $0.range.contains(memory.address(page)) }) != isAccessed(page) {
+        let found = try memory.accessedPages()
+        for page in 0..<memory.pages where found[page] != isAccessed(page) {
             throw Failure("\(when): page \(page) is \(isAccessed(page) ? "not " : "")reported as accessed")
         }
     }

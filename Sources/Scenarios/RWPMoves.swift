@@ -150,3 +150,16 @@ extension Memory {
         return try !pagemap.scan(self.page(page), ScanQuery(all: .accessed, report: .accessed)).regions.isEmpty
     }
 }
+
+    /// Which pages PAGEMAP_SCAN reports as accessed.
+    func accessedPages() throws(Failure) -> [Bool] {
+        let pagemap = try Pagemap()
+        defer { pagemap.close() }
+        var result = [Bool](repeating: false, count: pages)
+        for region in try pagemap.scan(range, ScanQuery(all: .accessed, report: .accessed)).regions {
+            for address in stride(from: region.range.start, to: region.range.end, by: Int(pageSize)) {
+                result[Int((address - range.start) / pageSize)] = true
+            }
+        }
+        return result
+    }

@@ -16,8 +16,8 @@ enum RWPMprotect {
         ),
         Scenario(
             "rwp-mprotect-none-async",
-            "PROT_NONE and back neither loses an arm nor makes a false access",
-            rules: "F3 L1",
+            "PROT_NONE and back neither loses an arm nor makes a false access, nor does a scan meanwhile",
+            rules: "F3 L1 S1 S2",
             on: MemoryKind.all,
             needs: Need.rwp,
             noneAsync
@@ -109,6 +109,7 @@ enum RWPMprotect {
             SIGSEGV,
             "signal of a read"
         )
+        try protected.expectAccessed([2], "while PROT_NONE")
         try memory.protect(memory.range, PROT_READ | PROT_WRITE)
         try protected.expectAccessed([2], "after PROT_NONE and back")
         memory.load(memory.firstPage(1))

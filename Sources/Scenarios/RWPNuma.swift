@@ -6,8 +6,8 @@ import Userfaultfd
 /// NUMA balancing beside read-write protection: both make entries protnone, and neither may touch the other's (rule F4).
 enum RWPNuma {
     static let scenarios: [Scenario] = [
-        hinting("rwp-numa-hinting", rules: "F4 P1 P2 F1", async: false),
-        hinting("rwp-numa-hinting-async", rules: "F4 P1 P2 F2", async: true),
+        hinting("rwp-numa-hinting", rules: "F4 P1 P2 F1 S2", async: false),
+        hinting("rwp-numa-hinting-async", rules: "F4 P1 P2 F2 S2", async: true),
         hinted("rwp-numa-mremap", "mremap(2) without EVENT_REMAP moves the hints of unarmed pages", rules: "L4 F4") {
             (protected) throws(Failure) in try protected.memory.remapped()
         },
@@ -30,45 +30,19 @@ enum RWPNuma {
         },
     ]
 
-    private static let kinds: [MemoryKind] = [.anon, .anonTHP, .shmem, .shmemPrivate]
-
-    private static let needs: [Need] =
-        Need.rwp + [
-            .file("/proc/sys/kernel/numa_balancing", "CONFIG_NUMA_BALANCING"),
-            .file("/sys/kernel/debug/sched/numa_balancing", "CONFIG_SCHED_DEBUG"),
-            .nodes(2), .cpus(2), .root, .ownMachine,
-        ]
-
-    /// Runs `body` in a child while the scheduler scans for NUMA hinting often and much; a process takes the delay of its
-    /// first scan when it begins.
-    private static func balanced(
-        _ context: Context,
-        _ body: (Context) throws(Failure) -> Void
-    ) throws(Failure) {
-        try Protected(context, async: false).showTrap()
-        try GlobalSettings.set([
-            ("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "1"),
-            ("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "1"),
-            ("/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "10"),
-            ("/proc/sys/kernel/numa_balancing", "1"),
-        ])
-        let child = try Child { () throws(Failure) in
-            try body(context)
-            return 0
-        }
-        try child.waitForSuccess()
-    }
+    private static let needs: [Need] = Need.rwp + Hinting.needs
 
     private static func hinting(_ name: StaticString, rules: StaticString, async: Bool) -> Scenario {
         Scenario(
             name,
             "hinting faults on unarmed pages are counted and never delivered; armed pages stay armed",
             rules: rules,
-            on: kinds,
+            on: Hinting.kinds,
             needs: needs,
             seconds: 60
         ) { (context) throws(Failure) in
-            try balanced(context) { (context) throws(Failure) in try underHinting(context, async: async) }
+            try Protected(context, async: false).showTrap()
+            try Hinting.often { () throws(Failure) in try underHinting(context, async: async) }
         }
     }
 
@@ -80,19 +54,21 @@ enum RWPNuma {
         rules: StaticString,
         _ act: @escaping @Sendable (Protected) throws(Failure) -> Memory?
     ) -> Scenario {
-        Scenario(name, what, rules: rules, on: kinds, needs: needs, seconds: 60) { (context) throws(Failure) in
-            try balanced(context) { (context) throws(Failure) in
+        Scenario(name, what, rules: rules, on: Hinting.kinds, needs: needs, seconds: 60) { (context) throws(Failure) in
+            try Protected(context, async: false).showTrap()
+            try Hinting.often { () throws(Failure) in
                 let protected = try Protected(context, async: false, chunks: context.kind.isTHP ? 8 : 128)
                 let (memory, half) = (protected.memory, protected.memory.chunkCount / 2)
                 // The scan leaves alone what a single thread has on its own node.
                 let stop = Words(1)
                 let other = try Thread { () throws(Failure) in while stop[0] == 0 {} }
                 while true {
-                    let wanted = try scans() + 3
-                    while try scans() < wanted {}
+                    let wanted = try Hinting.scans() + 3
+                    while try Hinting.scans() < wanted {}
                     if try faults(memory, from: 0) >= half { break }
                 }
                 try FileAccess.write("/proc/sys/kernel/numa_balancing", "0")
+                try protected.expectAccessed(Array(0..<memory.chunkCount), "hinted")
                 let moved = try act(protected)
                 if let moved {
                     let found = try faults(moved, from: 1)
@@ -104,15 +80,6 @@ enum RWPNuma {
                 try other.join()
             }
         }
-    }
-
-    /// How often the whole address space was scanned for hinting.
-    private static func scans() throws(Failure) -> Int {
-        for line in try FileAccess.lines("/proc/self/sched") {
-            let words = line.words
-            if words.count == 3, words[0].isSame(as: "mm->numa_scan_seq") { return words[2].number ?? 0 }
-        }
-        throw Failure("/proc/self/sched has no mm->numa_scan_seq")
     }
 
     /// Reads every second chunk and tells how many page faults that took (getrusage(2)).
@@ -137,36 +104,20 @@ enum RWPNuma {
             try protected.uffd.readWriteProtect(memory.pages(run..<(run + 3)))
         }
         try protected.uffd.readWriteProtect(memory.pages(quarter..<(2 * quarter)))
-        let stop = Words(1)
-        var threads: [Thread] = []
-        for cpu in 0..<2 {
-            threads.append(
-                try Thread { () throws(Failure) in
-                    var round: UInt8 = 0
-                    var page = 0
-                    while stop[0] == 0 {
-                        // From node to node, so that the pages have reason to follow.
-                        if page == 0 { try runOn(cpu: (cpu + Int(round)) % 2) }
-                        if !isArmed(page) { memory.store(page, offset: 64 + UInt(cpu), round) }
-                        page = (page + 1) % (3 * quarter)
-                        if page == 0 { round &+= 1 }
-                    }
-                }
-            )
-        }
-        // One fault of a large folio gives back all of its hinted pages.
-        let wanted = try hintFaults() + (context.kind.isTHP ? 20 : 200)
         let last = 3 * quarter..<memory.pages
-        while try hintFaults() < wanted {
+        try Hinting.under(memory, pages: last.lowerBound) { page, walker, round in
+            if !isArmed(page) { memory.store(page, offset: 64 + UInt(walker), round) }
+        } check: { () throws(Failure) in
             try protected.expectArmedPages("under hinting", isArmed)
+            for (page, isAccessed) in try memory.accessedPages().enumerated() where isAccessed == isArmed(page) {
+                throw Failure("page \(page) is \(isAccessed ? "" : "not ")accessed, under hinting")
+            }
             try protected.expectNoMessage("under hinting")
             for arms in [true, false] {
                 try protected.uffd.readWriteProtect(memory.pages(last), arms)
                 try protected.expectArmedPages("armed under hinting") { last.contains($0) ? arms : isArmed($0) }
             }
         }
-        stop[0] = 1
-        for thread in threads { try thread.join() }
         try protected.expectNoMessage("after hinting")
         for page in [0, quarter - 8, quarter, 2 * quarter - 1] {
             if async {
@@ -180,22 +131,5 @@ enum RWPNuma {
         if !async { try protected.expectPageTrap(last.lowerBound, .write(1), offset: 100) }
         try protected.uffd.readWriteProtect(memory.range, false)
         try memory.check("at the end")
-    }
-
-    /// How many NUMA hinting faults the machine has had.
-    private static func hintFaults() throws(Failure) -> Int {
-        for line in try FileAccess.lines("/proc/vmstat") {
-            let words = line.words
-            if words.count == 2, words[0].isSame(as: "numa_hint_faults") { return words[1].number ?? 0 }
-        }
-        throw Failure("/proc/vmstat has no numa_hint_faults")
-    }
-
-    private static func runOn(cpu: Int) throws(Failure) {
-        var mask: UInt64 = 1 << UInt64(cpu)
-        let code = withUnsafeMutablePointer(to: &mask) { pointer in
-            cuffd_syscall(Int(SYS_sched_setaffinity), 0, 8, Int(bitPattern: pointer), 0, 0, 0)
-        }
-        try checked("sched_setaffinity", code)
     }
 }

@@ -165,6 +165,23 @@ struct Tracked: Sendable {
 }
 
 extension Memory {
+    /// Fails unless pagemap has the uffd bit (57) of exactly the pages for which `expected` says so, of all pages or of a
+    /// part of them.
+    func expectUffdBit(
+        _ when: @autoclosure () -> String,
+        of part: Range<Int>? = nil,
+        _ expected: (Int) -> Bool
+    ) throws(Failure) {
+        let pagemap = try Pagemap()
+        defer { pagemap.close() }
+        for page in part ?? 0..<pages {
+            let isUffd = try pagemap.entry(address(page)).isUffd
+            if isUffd == expected(page) { continue }
+            let state = isUffd ? "has bit 57" : "lacks bit 57"
+            throw Failure("\(when()): page \(page) of \(kind.name) \(state) in pagemap")
+        }
+    }
+
     /// Fails unless pagemap has the uffd bit (57) of exactly these of all pages, or of a part of them.
     func expectUffdBit(
         on expected: Range<Int>,
@@ -174,13 +191,6 @@ extension Memory {
         file: StaticString = #fileID,
         line: UInt = #line
     ) throws(Failure) {
-        let pagemap = try Pagemap()
-        defer { pagemap.close() }
-        for page in part ?? 0..<pages {
-            let entry = try pagemap.entry(address(page))
-            if entry.isUffd == expected.contains(page) { continue }
-            let state = entry.isUffd ? "has bit 57" : "lacks bit 57"
-            throw Failure("\(file):\(line): \(when()): page \(page) of \(kind.name) \(state) in pagemap")
-        }
+        try expectUffdBit("\(file):\(line): \(when())", of: part) { expected.contains($0) }
     }
 }
