@@ -9,7 +9,7 @@ enum WriteProtect {
     static let scenarios: [Scenario] =
         messages + waiting + handling + async + unpopulated + markers + scanning + scanningLimits + forking
         + pinnedForking + swapping + migrating + splitting + merging + remapping + protection + locking + pinning
-        + leaving + devices + RWPFilling.writeProtect
+        + balancing + leaving + devices + RWPFilling.writeProtect
 }
 
 extension WriteProtect {
