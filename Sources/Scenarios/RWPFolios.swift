@@ -18,6 +18,22 @@ enum RWPFolios {
             sizes
         ),
         Scenario(
+            "rwp-folio-touch-one",
+            "an access of one page of an armed anonymous folio of 64 KiB disarms that page alone, swapped out or not",
+            rules: "F2 L1 S2",
+            on: [.anon],
+            needs: Need.rwp + [.file(folioSize, "CONFIG_TRANSPARENT_HUGEPAGE"), .swap, .root, .ownMachine],
+            touchOne
+        ),
+        Scenario(
+            "rwp-folio-fault-around",
+            "an access of a large folio of the page cache, of 2 MiB or 64 KiB, maps and disarms that page alone",
+            rules: "G5 S2 F2 B3",
+            on: [.shmemTHP],
+            needs: Need.rwp + [.file(shmemFolioSize, "CONFIG_TRANSPARENT_HUGEPAGE"), .root, .ownMachine],
+            faultAround
+        ),
+        Scenario(
             "rwp-folio-private",
             "huge pages of a file that a private mapping reads once it is registered are armed page by page",
             rules: "P1 P2 B3",
@@ -36,6 +52,9 @@ enum RWPFolios {
     ]
 
     private static let folioSize: StaticString = "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled"
+
+    private static let shmemFolioSize: StaticString =
+        "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/shmem_enabled"
 
     private static func sizes(_ context: Context) throws(Failure) {
         try GlobalSettings.set([(folioSize, "always")])
@@ -61,6 +80,64 @@ enum RWPFolios {
         memory.load(40)
         try protected.expectAccessed(touched, "it was read")
         context.sawTrap()
+    }
+
+    private static func touchOne(_ context: Context) throws(Failure) {
+        let first = try Protected(context, async: true)
+        try first.showTrap()
+        try GlobalSettings.set([(folioSize, "always")])
+        let memory = try Memory(context.kind, pages: 96)
+        try memory.advise(memory.range, MADV_HUGEPAGE)
+        memory.store(40, 1)
+        let neighbours = [try memory.entry(39), try memory.entry(41)]
+        try context.expect(neighbours.contains { $0.isPresent }, "memory is populated page by page")
+        memory.fill()
+        try first.uffd.register(memory.range, .readWriteProtect)
+        let protected = Protected(first, memory: memory)
+        try protected.armAll()
+        memory.load(40)
+        try protected.expectAccessed([40], "one was read")
+        // As a whole first: to take a page of a folio is to split it.
+        let pageout: Int32 = 21  // MADV_PAGEOUT, 5.4
+        try memory.advise(memory.range, pageout)
+        try memory.swapOut(0..<memory.pages)
+        try protected.expectAccessed([40], "swapped out")
+        memory.store(56, offset: 100, 1)
+        try protected.expectAccessed([40, 56], "one was written, swapped out")
+        try memory.check("at the end")
+    }
+
+    private static func faultAround(_ context: Context) throws(Failure) {
+        for isHuge in [true, false] {
+            let protected = try Protected(context, async: true, chunks: 1, populated: false)
+            let memory = protected.memory
+            let other = try memory.alias()
+            if isHuge {
+                try other.advise(other.range, MADV_HUGEPAGE)
+                try other.populate()
+            } else {
+                try GlobalSettings.set([(shmemFolioSize, "always")])
+                other.store(40, 1)
+                try context.expect(try other.entry(41).isPresent, "the page cache is filled page by page")
+                other.fill()
+            }
+            memory.load(40)
+            memory.store(42, offset: 100, 1)
+            for (page, isAccessed) in try memory.accessedPages().enumerated() {
+                let isTouched = page == 40 || page == 42
+                try context.expect(
+                    try memory.entry(page).isPresent == isTouched && isAccessed == isTouched,
+                    "page \(page) is mapped, or not, when 40 and 42 were touched"
+                )
+            }
+            try protected.uffd.readWriteProtect(memory.range)
+            try protected.expectArmedPages("armed") { $0 == 40 || $0 == 42 }
+            memory.load(40)
+            try protected.expectArmedPages("one was read") { $0 == 42 }
+            context.sawTrap()
+            try memory.check(40..<43, "at the end")
+            try protected.expectArmedPages("all three were read") { _ in false }
+        }
     }
 
     private static func privately(_ context: Context) throws(Failure) {

@@ -16,8 +16,8 @@ public struct GlobalSettings: Sendable {
     /// How many VMAs a process may have (Documentation/admin-guide/sysctl/vm.rst).
     static let mostMappings: StaticString = "/proc/sys/vm/max_map_count"
 
-    /// KSM (Documentation/admin-guide/mm/ksm.rst), NUMA balancing, core dumps, sizes of anonymous folios and khugepaged;
-    /// KSM's `run` comes last of its, so that nothing runs with half of its settings.
+    /// KSM (Documentation/admin-guide/mm/ksm.rst), NUMA balancing, core dumps, sizes of folios and khugepaged; KSM's `run`
+    /// comes last of its, so that nothing runs with half of its settings.
     private static let paths: [StaticString] = [
         collapseTrace,
         "/sys/kernel/mm/ksm/use_zero_pages", "/sys/kernel/mm/ksm/sleep_millisecs", "/sys/kernel/mm/ksm/pages_to_scan",
@@ -26,6 +26,7 @@ public struct GlobalSettings: Sendable {
         "/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms",
         "/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "/proc/sys/kernel/numa_balancing",
         "/proc/sys/kernel/core_pattern", mostMappings, "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled",
+        "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/shmem_enabled",
         "/sys/kernel/mm/transparent_hugepage/khugepaged/pages_to_scan",
         "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs",
     ]
