@@ -156,17 +156,19 @@ enum RWPKeeps {
 
     /// Arms all chunks but the first; after `act` exactly those are armed, their accesses trap, and the data is right.
     /// `zero` populates by reads alone: anonymous memory is the zero page then, which reads must leave in place.
-    private static func keeps(
+    static func keeps(
         _ name: StaticString,
         _ what: StaticString,
         rules: StaticString = "L1",
         on kinds: [MemoryKind] = MemoryKind.all,
         needs: [Need] = [],
+        features: Features = [],
         zero: Bool = false,
         _ act: @escaping @Sendable (Protected) throws(Failure) -> Void
     ) -> Scenario {
-        Scenario(name, what, rules: rules, on: kinds, needs: Need.rwp + needs) { (context) throws(Failure) in
-            let protected = try Protected(context, async: false, populated: !zero)
+        let all = Need.rwp + [.features(features)] + needs
+        return Scenario(name, what, rules: rules, on: kinds, needs: all) { (context) throws(Failure) in
+            let protected = try Protected(context, async: false, features: features, populated: !zero)
             let memory = protected.memory
             if zero { for page in 0..<memory.pages { memory.load(page) } }
             try protected.showTrap()

@@ -11,9 +11,15 @@ enum RWPRemap {
             "without EVENT_REMAP the destination is accessible and unregistered",
             rules: "L4",
             on: MemoryKind.all,
-            needs: Need.rwp,
-            plain
-        ),
+            needs: Need.rwp
+        ) { (context) throws(Failure) in try plain(context, none: false) },
+        Scenario(
+            "rwp-none-mremap",
+            "without EVENT_REMAP, while PROT_NONE: the destination is accessible as soon as it is made so",
+            rules: "F3 L4",
+            on: MemoryKind.all,
+            needs: Need.rwp
+        ) { (context) throws(Failure) in try plain(context, none: true) },
         Scenario(
             "rwp-mremap-event",
             "with EVENT_REMAP the destination is armed and traps at its new address",
@@ -88,23 +94,22 @@ enum RWPRemap {
         ),
     ]
 
-    private static func plain(_ context: Context) throws(Failure) {
+    private static func plain(_ context: Context, none: Bool) throws(Failure) {
         let protected = try Protected(context, async: false)
         try protected.showTrap()
         try protected.arm(1..<4)
+        if none { try protected.memory.protect(protected.memory.range, PROT_NONE) }
         let moved = try protected.memory.remapped()
+        try moved.expectUffdBit("at the new address") { _ in false }
+        if none { try moved.protect(moved.range, PROT_READ | PROT_WRITE) }
         try moved.check("at the new address")
         if !context.kind.isShared {
             moved.fill(seed: 2)
             try moved.check(seed: 2, "written at the new address")
         }
         try protected.expectNoMessage("access of the destination")
-        for chunk in 0..<4 {
-            let entry = try moved.entry(moved.firstPage(chunk))
-            try context.expect(!entry.isUffd, "chunk \(chunk) keeps the uffd bit")
-        }
-        let flags = try AddressSpace.flags(at: moved.range.start)
-        try context.expect(!flags.contains { $0.isSame(as: "ur") }, "the destination is registered")
+        let isRWP = try AddressSpace.isReadWriteProtect(at: moved.range.start)
+        try context.expect(!isRWP, "the destination is registered")
     }
 
     /// The second half goes away, is registered there, and comes back to where it can merge with the first.
@@ -158,10 +163,7 @@ enum RWPRemap {
         try protected.armAll()
         try protected.memory.swapOut(0..<protected.memory.pages)
         let moved = try protected.memory.remapped()
-        for chunk in 0..<4 {
-            let entry = try moved.entry(moved.firstPage(chunk))
-            try context.expect(!entry.isUffd, "swapped-out chunk \(chunk) keeps the uffd bit")
-        }
+        try moved.expectUffdBit("swapped out") { _ in false }
         try moved.check("read back at the new address")
         try protected.expectNoMessage("access of the destination")
     }

@@ -29,6 +29,11 @@ public enum AddressSpace {
         return [one, two, three].map { wanted in flags.contains { $0.isSame(as: wanted) } }
     }
 
+    /// Whether the VMA at an address is registered for read-write protection, as smaps says.
+    static func isReadWriteProtect(at address: UInt) throws(Failure) -> Bool {
+        try flags(at: address).contains { $0.isSame(as: "ur") }
+    }
+
     /// A field of the VMA at an address in smaps, in KiB ("AnonHugePages").
     public static func kibibytes(_ field: String, at address: UInt) throws(Failure) -> Int {
         var inside = false
