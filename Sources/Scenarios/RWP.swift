@@ -16,6 +16,6 @@ enum RWP {
         + RWPRace.scenarios + RWPInterrupted.scenarios + RWPKsm.scenarios + RWPFuzz.scenarios
         + RWPAsyncLife.scenarios + RWPCollapse.scenarios + RWPNeighbours.scenarios + RWPMoveModes.scenarios
         + RWPHints.scenarios + RWPScanNothing.scenarios + RWPRegister.scenarios + RWPFilling.scenarios
-        + RWPKhugepaged.scenarios + RWPNone.scenarios
+        + RWPKhugepaged.scenarios + RWPNone.scenarios + RWPHalves.scenarios
         + RWPKvm.scenarios + RWPEvict.scenarios + RWPStress.scenarios
 }

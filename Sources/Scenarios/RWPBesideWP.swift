@@ -215,9 +215,6 @@ enum RWPBesideWP {
     }
 
     private static func expectNoBit(_ protected: Protected, _ when: String) throws(Failure) {
-        for chunk in 0..<protected.memory.chunkCount {
-            let entry = try protected.memory.entry(protected.memory.firstPage(chunk))
-            try protected.context.expect(!entry.isUffd, "\(when): chunk \(chunk) has a stale uffd bit")
-        }
+        try protected.memory.expectUffdBit(when) { _ in false }
     }
 }

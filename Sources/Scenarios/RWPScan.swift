@@ -228,7 +228,7 @@ enum RWPScan {
         var query = ScanQuery(report: [.accessed, .written])
         query.any = [.present, .accessed]
         query.writeProtectMatching = true
-        _ = try scan(memory.range, query)
+        try expectSkipped(context, memory.range, query)
         try protected.expectAccessed([1], "after PM_SCAN_WP_MATCHING")
         memory.store(memory.firstPage(1), offset: 100, 1)
         try protected.expectAccessed([1], "after a write to the accessed chunk")
@@ -252,6 +252,12 @@ enum RWPScan {
         }
     }
 
+    private static func expectSkipped(_ context: Context, _ range: AddressRange, _ query: ScanQuery) throws(Failure) {
+        let result = try scan(range, query)
+        try context.expectEqual(result.regions.count, 0, "regions of PM_SCAN_WP_MATCHING")
+        try context.expectEqual(result.walkEnd, range.end, "walk_end of PM_SCAN_WP_MATCHING")
+    }
+
     private static func wpOnly(_ context: Context) throws(Failure) {
         let protected = try Protected(context, async: true, features: [.writeProtect, .writeProtectAsync])
         let memory = protected.memory
@@ -261,7 +267,7 @@ enum RWPScan {
             var query = ScanQuery(all: category, report: category)
             query.writeProtectMatching = true
             query.capacity = category == .written ? 0 : 16
-            _ = try scan(memory.range, query)
+            try expectSkipped(context, memory.range, query)
             try protected.expectAccessed([0], "after PM_SCAN_WP_MATCHING of categories \(category.rawValue)")
             query.checkWriteProtectAsync = true
             try context.expectErrno(.notPermitted, "PM_SCAN_CHECK_WPASYNC") { () throws(Failure) in
