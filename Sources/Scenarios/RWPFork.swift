@@ -82,8 +82,7 @@ enum RWPFork {
                 let entry = try memory.entry(memory.firstPage(chunk))
                 if entry.isUffd { throw Failure("chunk \(chunk) is armed in a child without EVENT_FORK") }
             }
-            let flags = try AddressSpace.flags(at: memory.range.start)
-            if flags.contains(where: { $0.isSame(as: "ur") }) { throw Failure("the child's VMA is registered") }
+            if try AddressSpace.isReadWriteProtect(at: memory.range.start) { throw Failure("the child is registered") }
             if !memory.kind.isShared {
                 memory.fill(seed: 2)
                 try memory.check(seed: 2, "written in the child")

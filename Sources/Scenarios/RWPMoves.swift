@@ -34,9 +34,15 @@ enum RWPMoves {
             "MREMAP_DONTUNMAP: the destination is accessible, the source empty and still registered",
             rules: "L4 P1",
             on: MemoryKind.withoutHugetlb,
-            needs: Need.rwp,
-            dontUnmap
-        ),
+            needs: Need.rwp
+        ) { (context) throws(Failure) in try dontUnmap(context, event: false) },
+        Scenario(
+            "rwp-mremap-event-dontunmap",
+            "MREMAP_DONTUNMAP with EVENT_REMAP: the destination is armed, the source empty and still registered",
+            rules: "L4 P1 F1",
+            on: MemoryKind.withoutHugetlb,
+            needs: Need.rwp + [.features(.eventRemap)]
+        ) { (context) throws(Failure) in try dontUnmap(context, event: true) },
         Scenario(
             "rwp-mremap-event-swapped",
             "with EVENT_REMAP swapped-out pages arrive armed",
@@ -121,17 +127,27 @@ enum RWPMoves {
         }
     }
 
-    private static func dontUnmap(_ context: Context) throws(Failure) {
-        let protected = try Protected(context, async: false)
+    private static func dontUnmap(_ context: Context, event: Bool) throws(Failure) {
+        let protected = try Protected(context, async: false, features: event ? .eventRemap : [])
         let memory = protected.memory
         try protected.showTrap()
         try protected.armAll()
         let dontUnmap: Int32 = 4  // MREMAP_DONTUNMAP, 5.7
-        let moved = try memory.remapped(to: memory.destination(), flags: dontUnmap)
-        try moved.expectUffdBit(on: 0..<0, context, "at the destination")
+        let move = { (memory: Memory) throws(Failure) in
+            try memory.remapped(to: memory.destination(), flags: dontUnmap)
+        }
+        let there = event ? try protected.remapped(move) : Protected(protected, memory: try move(memory))
+        let moved = there.memory
+        try moved.expectUffdBit("at the destination") { _ in event }
+        try memory.expectUffdBit("at the source") { _ in false }
+        try context.expect(try !memory.accessedPages().contains(true), "a page of the emptied source is accessed")
+        let isRWP = try AddressSpace.isReadWriteProtect(at: moved.range.start)
+        try context.expect(isRWP == event, "whether the destination is registered")
+        if event {
+            for chunk in 0..<2 { try there.expectTrap(chunk, .write(1), offset: 100) }
+            try there.resolve(0..<4)
+        }
         try moved.check("at the destination")
-        let flags = try AddressSpace.flags(at: moved.range.start)
-        try context.expect(!flags.contains { $0.isSame(as: "ur") }, "the destination is registered")
         // The source is empty, and takes new pages without a trap.
         memory.fill(seed: 1)
         try protected.expectNoMessage("access of the emptied source")
@@ -149,7 +165,6 @@ extension Memory {
         defer { pagemap.close() }
         return try !pagemap.scan(self.page(page), ScanQuery(all: .accessed, report: .accessed)).regions.isEmpty
     }
-}
 
     /// Which pages PAGEMAP_SCAN reports as accessed.
     func accessedPages() throws(Failure) -> [Bool] {
@@ -163,3 +178,4 @@ extension Memory {
         }
         return result
     }
+}

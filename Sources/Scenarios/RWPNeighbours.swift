@@ -37,8 +37,7 @@ enum RWPNeighbours {
             }
             try context.expectEqual(try AddressSpace.mappings(in: memory.range), 2, "VMAs of two modes")
             for half in [rwp, other] {
-                let flags = try AddressSpace.flags(at: memory.chunks(half).start)
-                let isRWP = flags.contains { $0.isSame(as: "ur") }
+                let isRWP = try AddressSpace.isReadWriteProtect(at: memory.chunks(half).start)
                 try context.expect(isRWP == (half == rwp), "smaps of chunks \(half.lowerBound)...")
             }
             for part in [0..<4, other] {
