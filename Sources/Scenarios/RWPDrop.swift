@@ -39,6 +39,14 @@ enum RWPDrop {
             truncate
         ),
         Scenario(
+            "rwp-drop-private",
+            "under a private mapping a hole drops what was only read, not a copy, and truncation drops both",
+            rules: "L1 L2 S2",
+            on: [.shmemPrivate],
+            needs: Need.rwp,
+            privateMapping
+        ),
+        Scenario(
             "rwp-drop-reclaim",
             "reclaim of a shmem page's mapping drops the arm, and the data comes back",
             rules: "L2",
@@ -95,6 +103,37 @@ enum RWPDrop {
             let first = Int((range.start - memory.range.start) / memory.pageSize)
             try memory.swapOut(first..<(first + Int(range.length / memory.pageSize)))
         }
+    }
+
+    private static func privateMapping(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false, populated: false)
+        let memory = protected.memory
+        try memory.alias().fill()
+        try memory.check("read from the file")
+        memory.store(1, offset: 100, 1)
+        try protected.showTrap()
+        try protected.armAll()
+        try memory.punchHole(memory.pages(1..<3))
+        try protected.expectArmedPages("punched") { $0 != 2 }
+        try context.expect(try !memory.entry(2).isPresent, "page 2 is still there")
+        try context.expect(try !memory.isAccessed(2), "an unpopulated page is accessed")
+        try memory.checkZeroes(2..<3, "in the hole")
+        try protected.expectNoMessage("access of the hole")
+        try protected.expectTrap(1, .read)
+        try context.expectEqual(memory.load(1, offset: 100), 1, "the byte of the copy")
+        try memory.check(1..<2, "the copy")
+        try protected.armAll()
+        for pages in [1, memory.pages] {
+            if ftruncate(memory.descriptor, pages * Int(basePageSize)) != 0 {
+                throw Failure(call: "ftruncate", code: cuffd_errno())
+            }
+            try protected.expectArmedPages("truncated") { $0 == 0 }
+            try context.expect(try !memory.accessedPages().contains(true), "a page that was truncated is accessed")
+        }
+        try memory.checkZeroes(1..<4, "beyond the end")
+        try protected.expectNoMessage("access of new pages")
+        try protected.expectTrap(0, .write(1), offset: 100)
+        try memory.check(0..<1, "at the end")
     }
 
     /// Arms everything, drops some chunks, and shows that they alone lost arm and page; then arms again.
