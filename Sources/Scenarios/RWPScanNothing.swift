@@ -48,8 +48,9 @@ enum RWPScanNothing {
         let needs: [Need] = [
             .file("/proc/sys/vm/memory_failure_recovery", "CONFIG_MEMORY_FAILURE"), .root, .ownMachine,
         ]
-        return Scenario(name, what, rules: rules, on: MemoryKind.base, needs: Need.rwp + needs) {
-            (context) throws(Failure) in
+        let kinds = MemoryKind.base + [.hugetlb, .hugetlbPrivate]
+        return Scenario(name, what, rules: rules, on: kinds, needs: Need.rwp + needs) { (context) throws(Failure) in
+            let free = freeHugePages()
             let protected = try Protected(context, async: true)
             let memory = protected.memory
             try protected.showTrap()
@@ -72,6 +73,15 @@ enum RWPScanNothing {
                 }
             }
             for page in [0, 2, 3] { try memory.check(page..<(page + 1), "at the end") }
+            if !context.kind.isHugetlb { return }
+            // The pool gets another page for the one that was taken away.
+            try memory.unmap()
+            let pool = "/proc/sys/vm/nr_hugepages"
+            try FileAccess.write(pool, "\(try FileAccess.number(pool) + free - freeHugePages())")
         }
+    }
+
+    private static func freeHugePages() -> Int {
+        Requirements.meminfo("HugePages_Free:") ?? 0
     }
 }
