@@ -19,4 +19,16 @@ char *__dcgettext(const char *domain, const char *text, int category)
 	return (char *)text;
 }
 
+/* A failed assertion in libc prints with all that printf(3) can: floating point, wide characters and iconv(3). */
+void __assert_fail(const char *text, const char *file, unsigned int line, const char *function);
+
+void __assert_fail(const char *text, const char *file, unsigned int line, const char *function)
+{
+	(void)text;
+	(void)file;
+	(void)line;
+	(void)function;
+	__builtin_trap();
+}
+
 #endif
