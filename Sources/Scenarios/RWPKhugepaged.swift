@@ -44,6 +44,8 @@ enum RWPKhugepaged {
             views.append(view)
         }
         try GlobalSettings.set([
+            // It sleeps for a minute where it gets no huge page.
+            ("/sys/kernel/mm/transparent_hugepage/khugepaged/alloc_sleep_millisecs", "0"),
             ("/sys/kernel/mm/transparent_hugepage/khugepaged/pages_to_scan", "100000"),
             ("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "0"),
         ])

@@ -27,6 +27,7 @@ public struct GlobalSettings: Sendable {
         "/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "/proc/sys/kernel/numa_balancing",
         "/proc/sys/kernel/core_pattern", mostMappings, "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled",
         "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/shmem_enabled",
+        "/sys/kernel/mm/transparent_hugepage/khugepaged/alloc_sleep_millisecs",
         "/sys/kernel/mm/transparent_hugepage/khugepaged/pages_to_scan",
         "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs",
     ]
