@@ -7,19 +7,27 @@ import Userfaultfd
 extension API {
     static let offers: [Scenario] = [
         offer("api-ioctls-missing", "MISSING: everything but CONTINUE and WRITEPROTECT.", MemoryKind.all, .missing),
-        offer("api-ioctls-wp", "WP: WRITEPROTECT, not CONTINUE.", MemoryKind.all, .writeProtect),
+        offer(
+            "api-ioctls-wp",
+            "WP: WRITEPROTECT, not CONTINUE.",
+            MemoryKind.all,
+            .writeProtect,
+            needs: [.features(Tracked.features)]
+        ),
         offer(
             "api-ioctls-missing-wp",
             "MISSING and WP: WRITEPROTECT, not CONTINUE.",
             MemoryKind.all,
-            [.missing, .writeProtect]
+            [.missing, .writeProtect],
+            needs: [.features(Tracked.features)]
         ),
         offer("api-ioctls-minor", "MINOR: CONTINUE, not WRITEPROTECT.", MemoryKind.shared, .minor),
         offer(
             "api-ioctls-missing-minor-wp",
             "All three modes: CONTINUE and WRITEPROTECT.",
             MemoryKind.shared,
-            [.missing, .minor, .writeProtect]
+            [.missing, .minor, .writeProtect],
+            needs: [.features(Tracked.features)]
         ),
         offer(
             "api-ioctls-rwp",

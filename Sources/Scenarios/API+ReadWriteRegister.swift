@@ -25,13 +25,18 @@ extension API {
         },
         onKinds("api-rwp-not-negotiated", "MODE_RWP without the feature: EINVAL.", "G1") {
             (context, memory) throws(Failure) in
-            let uffd = try Userfaultfd(features: Tracked.features)
+            let uffd = try Userfaultfd(features: .writeProtect)
             try context.expectErrno(.invalid, "MODE_RWP") { () throws(Failure) in
                 try uffd.register(memory.range, .readWriteProtect)
             }
             try Userfaultfd(features: .readWriteProtect).register(memory.range, .readWriteProtect)
         },
-        onKinds("api-rwp-with-wp", "MODE_RWP with MODE_WP in one call: EINVAL; either alone works.", "G1") {
+        onKinds(
+            "api-rwp-with-wp",
+            "MODE_RWP with MODE_WP in one call: EINVAL; either alone works.",
+            "G1",
+            needs: needsBoth
+        ) {
             (context, memory) throws(Failure) in
             let uffd = try Userfaultfd(features: Tracked.features.union(.readWriteProtect))
             for mode: RegisterMode in [
@@ -106,7 +111,8 @@ extension API {
         onKinds(
             "api-register-inaccessible",
             "The other modes take PROT_NONE memory; once it is accessible it traps.",
-            "G2"
+            "G2",
+            needs: needsBoth
         ) { (context, memory) throws(Failure) in
             let shared: [RegisterMode] = context.kind.isShared ? [.minor] : []
             let others: [RegisterMode] = [.writeProtect, .missing, [.missing, .writeProtect]]
@@ -153,7 +159,12 @@ extension API {
                 try memory.check("after \(closes ? "closing" : "unregistering")")
             }
         },
-        onKinds("api-rwp-lose-rwp", "Registering again so that RWP would be lost: EBUSY, and the arms stay.", "G3") {
+        onKinds(
+            "api-rwp-lose-rwp",
+            "Registering again so that RWP would be lost: EBUSY, and the arms stay.",
+            "G3",
+            needs: needsBoth
+        ) {
             (context, memory) throws(Failure) in
             let uffd = try Userfaultfd(features: Tracked.features.union(.readWriteProtect))
             try uffd.register(memory.range, .readWriteProtect)
@@ -170,8 +181,12 @@ extension API {
             try uffd.register(memory.range, .writeProtect)
             try memory.expectUffdBit(on: 0..<0, context, "after handing the range to WP")
         },
-        onKinds("api-rwp-lose-wp", "Registering again so that WP would be lost: EBUSY, and the protection stays.", "G3")
-        {
+        onKinds(
+            "api-rwp-lose-wp",
+            "Registering again so that WP would be lost: EBUSY, and the protection stays.",
+            "G3",
+            needs: needsBoth
+        ) {
             (context, memory) throws(Failure) in
             let uffd = try Userfaultfd(features: Tracked.features.union(.readWriteProtect))
             try uffd.register(memory.range, .writeProtect)
@@ -202,14 +217,18 @@ extension API {
 
     /// A case of registering for RWP; the memory is populated. Arming huge pages of shmem is a subject of its own (B3,
     /// rwp-thp), which the cases here leave out.
+    /// WP of all kinds, too.
+    private static let needsBoth = needsRWP + [.features(Tracked.features)]
+
     private static func onKinds(
         _ name: StaticString,
         _ summary: StaticString,
         _ rules: StaticString,
+        needs: [Need] = needsRWP,
         _ body: @escaping @Sendable (Context, Memory) throws(Failure) -> Void
     ) -> Scenario {
         let kinds = MemoryKind.all.filter { $0 != .shmemTHP }
-        return Scenario(name, summary, rules: rules, on: kinds, needs: needsRWP, traps: false) {
+        return Scenario(name, summary, rules: rules, on: kinds, needs: needs, traps: false) {
             (context) throws(Failure) in
             let memory = try Memory(context.kind, pages: 4)
             try memory.populate()

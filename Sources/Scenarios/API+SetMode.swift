@@ -59,7 +59,7 @@ extension API {
             rules: "M1",
             needs: needsRWP
         ) { (context) throws(Failure) in
-            let uffd = try Userfaultfd(features: Tracked.features)
+            let uffd = try Userfaultfd(features: .writeProtect)
             try context.expectErrno(.invalid, "without RWP") { () throws(Failure) in
                 try uffd.setMode(enable: .readWriteProtectAsync)
             }

@@ -12,7 +12,7 @@ enum API {
         negotiation + privileges + offers + badRegister + badRanges + badFilling + badMoving + changing + gone
         + withoutReadWriteProtect + badReadWriteProtect + badReadWriteRegister + modeSwitch
 
-    /// All features that the suite's scenarios without RWP ask for anywhere, as far as this kernel has them.
+    /// Those of these features that this kernel has.
     static func available(_ wanted: Features) throws(Failure) -> Features {
         wanted.intersection(try Userfaultfd.offered().features)
     }

@@ -55,7 +55,7 @@ private struct Fuzz {
 
     init(_ kind: MemoryKind, seed: UInt64) throws(Failure) {
         choices = Choices(seed: seed)
-        uffd = try Userfaultfd(features: [.readWriteProtect, .writeProtect, .writeProtectFiles])
+        uffd = try Userfaultfd(features: API.available([.readWriteProtect, .writeProtect, .writeProtectFiles]))
         var memories: [Memory] = []
         for kind in [kind, .anon, .shmem] {
             let memory = try Memory(kind, chunks: 2)

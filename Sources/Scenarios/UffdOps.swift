@@ -24,6 +24,7 @@ enum UffdOps {
         scenario(
             "uffd-ops-refused",
             "Each mode that the file does not offer is EINVAL.",
+            needs: [.features(Tracked.features)],
             traps: false,
             UffdOpsRefused.modes
         ),
@@ -40,7 +41,12 @@ enum UffdOps {
             "COPY and ZEROPAGE are EINVAL where the module offers MINOR alone; CONTINUE of a hole is EFAULT.",
             UffdOpsRefused.filling
         ),
-        scenario("uffd-ops-wp", "A file that offers WP can be write-protected, synchronously.", writeProtect),
+        scenario(
+            "uffd-ops-wp",
+            "A file that offers WP can be write-protected, synchronously.",
+            needs: [.features(Tracked.features)],
+            writeProtect
+        ),
         scenario(
             "uffd-ops-rwp-sync",
             "A file that offers RWP can be armed; reads and writes trap.",
