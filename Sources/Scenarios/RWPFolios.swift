@@ -12,7 +12,7 @@ enum RWPFolios {
             rules: "P1 S2",
             on: [.anon],
             needs: Need.rwp + [
-                .file(folioSize, "CONFIG_TRANSPARENT_HUGEPAGE"),
+                .file(GlobalSettings.folioSize, "CONFIG_TRANSPARENT_HUGEPAGE"),
                 .root, .ownMachine,
             ],
             sizes
@@ -22,7 +22,9 @@ enum RWPFolios {
             "an access of one page of an armed anonymous folio of 64 KiB disarms that page alone, swapped out or not",
             rules: "F2 L1 S2",
             on: [.anon],
-            needs: Need.rwp + [.file(folioSize, "CONFIG_TRANSPARENT_HUGEPAGE"), .swap, .root, .ownMachine],
+            needs: Need.rwp + [
+                .file(GlobalSettings.folioSize, "CONFIG_TRANSPARENT_HUGEPAGE"), .swap, .root, .ownMachine,
+            ],
             touchOne
         ),
         Scenario(
@@ -30,7 +32,9 @@ enum RWPFolios {
             "an access of a large folio of the page cache, of 2 MiB or 64 KiB, maps and disarms that page alone",
             rules: "G5 S2 F2 B3",
             on: [.shmemTHP],
-            needs: Need.rwp + [.file(shmemFolioSize, "CONFIG_TRANSPARENT_HUGEPAGE"), .root, .ownMachine],
+            needs: Need.rwp + [
+                .file(GlobalSettings.shmemFolioSize, "CONFIG_TRANSPARENT_HUGEPAGE"), .root, .ownMachine,
+            ],
             faultAround
         ),
         Scenario(
@@ -51,13 +55,8 @@ enum RWPFolios {
         ),
     ]
 
-    private static let folioSize: StaticString = "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled"
-
-    private static let shmemFolioSize: StaticString =
-        "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/shmem_enabled"
-
     private static func sizes(_ context: Context) throws(Failure) {
-        try GlobalSettings.set([(folioSize, "always")])
+        try GlobalSettings.set([(GlobalSettings.folioSize, "always")])
         let (pages, touched) = (96, [40, 56])
         let other = try Memory(context.kind, pages: pages)
         try other.advise(other.range, MADV_HUGEPAGE)
@@ -85,7 +84,7 @@ enum RWPFolios {
     private static func touchOne(_ context: Context) throws(Failure) {
         let first = try Protected(context, async: true)
         try first.showTrap()
-        try GlobalSettings.set([(folioSize, "always")])
+        try GlobalSettings.set([(GlobalSettings.folioSize, "always")])
         let memory = try Memory(context.kind, pages: 96)
         try memory.advise(memory.range, MADV_HUGEPAGE)
         memory.store(40, 1)
@@ -116,7 +115,7 @@ enum RWPFolios {
                 try other.advise(other.range, MADV_HUGEPAGE)
                 try other.populate()
             } else {
-                try GlobalSettings.set([(shmemFolioSize, "always")])
+                try GlobalSettings.set([(GlobalSettings.shmemFolioSize, "always")])
                 other.store(40, 1)
                 try context.expect(try other.entry(41).isPresent, "the page cache is filled page by page")
                 other.fill()

@@ -45,9 +45,9 @@ enum RWPKhugepaged {
         }
         try GlobalSettings.set([
             // It sleeps for a minute where it gets no huge page.
-            ("/sys/kernel/mm/transparent_hugepage/khugepaged/alloc_sleep_millisecs", "0"),
-            ("/sys/kernel/mm/transparent_hugepage/khugepaged/pages_to_scan", "100000"),
-            ("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "0"),
+            (GlobalSettings.collapseAllocationSleep, "0"),
+            (GlobalSettings.collapsePages, "100000"),
+            (GlobalSettings.collapseScanSleep, "0"),
         ])
         try waitHuge(views[2], all)
         // One that began before may be over soon; then comes a whole one.

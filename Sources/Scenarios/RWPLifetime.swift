@@ -203,6 +203,6 @@ enum RWPLifetime {
     }
 
     static func hasFlag(_ memory: Memory) throws(Failure) -> Bool {
-        try AddressSpace.flags(at: memory.range.start).contains { $0.isSame(as: "ur") }
+        try AddressSpace.isReadWriteProtect(at: memory.range.start)
     }
 }

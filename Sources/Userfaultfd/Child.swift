@@ -9,7 +9,7 @@ public struct Child: Sendable {
 
     /// Forks; the child runs `body` and exits with what it returns, or with 125 after a `Failure`, which it writes to
     /// standard error. Only the calling thread lives on in the child.
-    @inline(never)  // Many call it: one copy keeps the program small.
+    @inline(never)
     public init(_ body: () throws(Failure) -> Int32) throws(Failure) {
         identifier = try checked("fork", cuffd_fork())
         guard identifier == 0 else { return }

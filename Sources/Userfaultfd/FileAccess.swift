@@ -29,7 +29,7 @@ public enum FileAccess {
     }
 
     /// The lines of a file without their ends.
-    @inline(never)  // Many call it: one copy keeps the program small.
+    @inline(never)
     public static func lines(_ path: String) throws(Failure) -> [String] {
         try read(path).split(separator: 0x0A, omittingEmptySubsequences: true).map {
             String(decoding: $0, as: UTF8.self)
@@ -37,7 +37,7 @@ public enum FileAccess {
     }
 
     /// The first line of a file without its end; empty for an empty file.
-    @inline(never)  // Many call it: one copy keeps the program small.
+    @inline(never)
     public static func line(_ path: String) throws(Failure) -> String {
         try lines(path).first ?? ""
     }

@@ -6,29 +6,21 @@ import CUserfaultfd
 extension Userfaultfd {
     /// The next message if one is there now, else nil.
     public func poll() throws(Failure) -> Message? {
-        var message = uffd_msg()
-        while true {
-            let count = CUserfaultfd.read(descriptor, &message, MemoryLayout<uffd_msg>.size)
-            if count == MemoryLayout<uffd_msg>.size {
-                return Message(message)
-            }
-            let code = cuffd_errno()
-            if count < 0 && code == EAGAIN { return nil }
-            if count < 0 && code == EINTR { continue }
-            throw count < 0
-                ? Failure(call: "read of a userfaultfd", code: code)
-                : Failure("read of a userfaultfd: \(count) bytes instead of a message")
-        }
+        try poll(upTo: 1).first
     }
 
     /// The messages that are there now, at most so many, by one read(2).
     public func poll(upTo count: Int) throws(Failure) -> [Message] {
         var messages = [uffd_msg](repeating: uffd_msg(), count: count)
         let size = MemoryLayout<uffd_msg>.size
-        let done = CUserfaultfd.read(descriptor, &messages, count * size)
-        if done < 0 { throw Failure(call: "read of a userfaultfd", code: cuffd_errno()) }
-        if done % size != 0 { throw Failure("read of a userfaultfd: \(done) bytes, with a part of a message") }
-        return messages[..<(done / size)].map { Message($0) }
+        while true {
+            let done = CUserfaultfd.read(descriptor, &messages, count * size)
+            if done > 0 && done % size == 0 { return messages[..<(done / size)].map { Message($0) } }
+            if done >= 0 { throw Failure("read of a userfaultfd: \(done) bytes, not a number of messages") }
+            let code = cuffd_errno()
+            if code == EAGAIN { return [] }
+            if code != EINTR { throw Failure(call: "read of a userfaultfd", code: code) }
+        }
     }
 
     /// The next message; blocks until there is one. The scenario's watchdog is the limit.

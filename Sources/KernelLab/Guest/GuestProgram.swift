@@ -66,9 +66,7 @@ public struct GuestProgram: Sendable {
             for target in Self.sources {
                 let folder = packageRoot.appending("Sources").appending(target)
                 for name in try FileManager.default.subpathsOfDirectory(atPath: folder.string).sorted()
-                where
-                    name.hasSuffix(".swift") || name.hasSuffix(".h") || name.hasSuffix(".c") || name.hasSuffix(".ld")
-                {
+                where ["swift", "h", "c", "ld"].contains(FilePath(name).extension) {
                     try hasher.add("\(target)/\(name)", file: folder.pushing(FilePath(name)))
                 }
             }

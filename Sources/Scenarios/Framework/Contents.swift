@@ -44,13 +44,13 @@ extension Memory {
     }
 
     /// Fails unless these pages have the pattern of `seed`. Reads all of them: armed pages trap.
-    @inline(never)  // Many call it: one copy keeps the program small.
+    @inline(never)
     public func check(_ pages: Range<Int>, seed: UInt64 = 1, _ when: @autoclosure () -> String) throws(Failure) {
         if let wrong = firstDifference(pages, seed: seed) { throw Failure("\(when()): \(wrong)") }
     }
 
     /// Fails unless these pages are all zeroes. Reads all of them.
-    @inline(never)  // Many call it: one copy keeps the program small.
+    @inline(never)
     public func checkZeroes(_ pages: Range<Int>, _ when: @autoclosure () -> String) throws(Failure) {
         if let wrong = firstNonZero(pages) { throw Failure("\(when()): \(wrong)") }
     }

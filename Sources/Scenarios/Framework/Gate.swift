@@ -21,7 +21,7 @@ public struct Gate: Sendable {
     }
 
     /// Blocks until it is open.
-    @inline(never)  // Many call it: one copy keeps the program small.
+    @inline(never)
     public func wait() throws(Failure) {
         _ = try waitReadable(descriptor, milliseconds: -1)
     }

@@ -16,6 +16,18 @@ public struct GlobalSettings: Sendable {
     /// How many VMAs a process may have (Documentation/admin-guide/sysctl/vm.rst).
     static let mostMappings: StaticString = "/proc/sys/vm/max_map_count"
 
+    /// Which folios of 64 KiB anonymous memory gets, and files in memory
+    /// (Documentation/admin-guide/mm/transhuge.rst).
+    static let folioSize: StaticString = "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled"
+    static let shmemFolioSize: StaticString = "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/shmem_enabled"
+
+    /// How long khugepaged sleeps, and how many pages it scans in between (the same document); milliseconds.
+    static let collapseAllocationSleep: StaticString =
+        "/sys/kernel/mm/transparent_hugepage/khugepaged/alloc_sleep_millisecs"
+    static let collapseScanSleep: StaticString =
+        "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs"
+    static let collapsePages: StaticString = "/sys/kernel/mm/transparent_hugepage/khugepaged/pages_to_scan"
+
     /// KSM (Documentation/admin-guide/mm/ksm.rst), NUMA balancing, core dumps, sizes of folios and khugepaged; KSM's `run`
     /// comes last of its, so that nothing runs with half of its settings.
     private static let paths: [StaticString] = [
@@ -25,11 +37,8 @@ public struct GlobalSettings: Sendable {
         "/sys/kernel/debug/sched/numa_balancing/scan_delay_ms",
         "/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms",
         "/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "/proc/sys/kernel/numa_balancing",
-        "/proc/sys/kernel/core_pattern", mostMappings, "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled",
-        "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/shmem_enabled",
-        "/sys/kernel/mm/transparent_hugepage/khugepaged/alloc_sleep_millisecs",
-        "/sys/kernel/mm/transparent_hugepage/khugepaged/pages_to_scan",
-        "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs",
+        "/proc/sys/kernel/core_pattern", mostMappings, folioSize, shmemFolioSize,
+        collapseAllocationSleep, collapsePages, collapseScanSleep,
     ]
 
     /// Reads those that the kernel has.

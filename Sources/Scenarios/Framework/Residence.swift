@@ -44,14 +44,14 @@ extension Memory {
     }
 
     /// Maps base pages where huge ones could be: as many as are in these, and aligned as they would be.
-    @inline(never)  // Many call it: one copy keeps the program small.
+    @inline(never)
     static func collapsible(_ kind: MemoryKind, huge: Int = 1) throws(Failure) -> Memory {
         let room = try Memory(.anonTHP, chunks: huge)
         return try Memory(kind, pages: room.pages).remapped(to: room.range.start)
     }
 
     /// A second mapping of a file that `collapsible(_:huge:)` mapped, in which huge pages are wanted (MADV_HUGEPAGE).
-    @inline(never)  // Many call it: one copy keeps the program small.
+    @inline(never)
     func collapsibleAlias() throws(Failure) -> Memory {
         let room = try Memory(.anonTHP, pages: pages)
         let other = try alias().remapped(to: room.range.start)
