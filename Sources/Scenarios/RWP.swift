@@ -7,7 +7,7 @@ enum RWP {
         + RWPScan.scenarios
         + RWPMprotect.scenarios + RWPLifetime.scenarios + RWPLeaving.scenarios + RWPDrop.scenarios
         + RWPFork.scenarios + RWPRemap.scenarios + RWPSwap.scenarios
-        + RWPGup.scenarios + RWPForce.scenarios + RWPCoreDump.scenarios + RWPMigrate.scenarios
+        + RWPGup.scenarios + RWPGigantic.scenarios + RWPForce.scenarios + RWPCoreDump.scenarios + RWPMigrate.scenarios
         + RWPToggle.scenarios + RWPTHP.scenarios + RWPFolios.scenarios + RWPBesideWP.scenarios
         + RWPKeeps.scenarios + RWPDirty.scenarios + RWPSoftDirty.scenarios + RWPMosaic.scenarios
         + RWPMessages.scenarios

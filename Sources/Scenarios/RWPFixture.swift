@@ -16,7 +16,7 @@ final class Protected: Sendable {
     let isAsync: Bool
 
     /// Maps, populates and registers memory of the context's kind; nothing is armed yet.
-    init(
+    convenience init(
         _ context: Context,
         async: Bool,
         chunks: Int = 4,
@@ -25,12 +25,25 @@ final class Protected: Sendable {
         flags: Userfaultfd.OpenFlags = [.nonblocking],
         populated: Bool = true
     ) throws(Failure) {
+        let memory = try Memory(context.kind, chunks: chunks)
+        if populated { try memory.populate() }
+        try self.init(context, async: async, memory: memory, mode: mode, features: features, flags: flags)
+    }
+
+    /// Registers memory that is there; nothing is armed yet.
+    init(
+        _ context: Context,
+        async: Bool,
+        memory: Memory,
+        mode: RegisterMode = .readWriteProtect,
+        features: Features = [],
+        flags: Userfaultfd.OpenFlags = [.nonblocking]
+    ) throws(Failure) {
         self.context = context
         isAsync = async
+        self.memory = memory
         let wanted: Features = async ? [.readWriteProtect, .readWriteProtectAsync] : .readWriteProtect
         uffd = try Userfaultfd(features: wanted.union(features), flags: flags)
-        memory = try Memory(context.kind, chunks: chunks)
-        if populated { try memory.populate() }
         try uffd.register(memory.range, mode)
     }
 

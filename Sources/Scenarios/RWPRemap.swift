@@ -37,6 +37,20 @@ enum RWPRemap {
             neighbour
         ),
         Scenario(
+            "rwp-mremap-tables",
+            "without EVENT_REMAP, where a whole page table would move, or a directory of tables: nothing stays armed",
+            rules: "L4",
+            on: MemoryKind.base,
+            needs: Need.rwp
+        ) { (context) throws(Failure) in try tables(context, moved: false) },
+        Scenario(
+            "rwp-mremap-tables-event",
+            "with EVENT_REMAP, where a whole page table moves, or a directory of tables: everything stays armed",
+            rules: "L4 F1",
+            on: MemoryKind.base,
+            needs: Need.rwp + [.features(.eventRemap)]
+        ) { (context) throws(Failure) in try tables(context, moved: true) },
+        Scenario(
             "rwp-mremap-swapped",
             "swapped-out pages follow the same rule",
             rules: "L4 L1",
@@ -110,6 +124,35 @@ enum RWPRemap {
         try protected.expectNoMessage("access of the destination")
         let isRWP = try AddressSpace.isReadWriteProtect(at: moved.range.start)
         try context.expect(!isRWP, "the destination is registered")
+    }
+
+    private static func tables(_ context: Context, moved carriesArms: Bool) throws(Failure) {
+        for level: UInt in [1, 2] {
+            let memory = try Memory(context.kind, tables: level)
+            let filled = [0, memory.pages / 2 + 3, memory.pages - 1]
+            for page in filled { memory.fill(page..<(page + 1)) }
+            let features: Features = carriesArms ? .eventRemap : []
+            let protected = try Protected(context, async: false, memory: memory, features: features)
+            for page in filled {
+                try protected.uffd.readWriteProtect(memory.page(page))
+                try protected.expectPageTrap(page)
+            }
+            try protected.uffd.readWriteProtect(memory.range)
+            for page in filled { try context.expect(try memory.entry(page).isUffd, "page \(page) is not armed") }
+            var moved: Protected?
+            if carriesArms {
+                moved = try protected.remapped { (memory) throws(Failure) in try memory.remapped() }
+            }
+            let place = if let moved { moved.memory } else { try memory.remapped() }
+            for page in filled {
+                let isArmed = try place.entry(page).isUffd
+                try context.expect(isArmed == carriesArms, "page \(page), of level \(level), at the new address")
+                try moved?.expectPageTrap(page)
+                try place.check(page..<(page + 1), "at the new address")
+            }
+            try protected.expectNoMessage("access of the destination")
+            try place.unmap()
+        }
     }
 
     /// The second half goes away, is registered there, and comes back to where it can merge with the first.

@@ -17,6 +17,8 @@ public struct Memory: Sendable {
     public let pages: Int
     /// How many pages one page-table entry maps: those of a huge page for THP kinds, else one.
     public let pagesPerChunk: Int
+    /// What its mappings begin at a multiple of, in bytes.
+    let alignment: UInt
     /// The addresses.
     public var range: AddressRange
     /// The memfd, -1 for anonymous memory.
@@ -25,13 +27,31 @@ public struct Memory: Sendable {
     /// Maps at least `pages` pages; a THP kind is rounded up to whole, aligned huge pages.
     public init(_ kind: MemoryKind, pages wanted: Int) throws(Failure) {
         let unit = kind.isTHP || kind.isHugetlb ? try Memory.hugePageSize(kind) : basePageSize
-        pageSize = kind.isHugetlb ? unit : basePageSize
-        let length = (UInt(wanted) * pageSize + unit - 1) / unit * unit
+        let length = (UInt(wanted) * (kind.isHugetlb ? unit : basePageSize) + unit - 1) / unit * unit
+        try self.init(kind, length: length, unit: unit, alignment: unit)
+    }
+
+    /// Maps as many base pages as a whole page table has, or with `level` 2 a directory of page tables, at its place.
+    init(_ kind: MemoryKind, tables level: UInt) throws(Failure) {
+        var size = basePageSize
+        for _ in 0..<level { size *= basePageSize / UInt(MemoryLayout<UInt>.size) }
+        try self.init(kind, length: size, unit: basePageSize, alignment: size)
+    }
+
+    /// Maps one huge page of `giganticPageSize` bytes.
+    init(gigantic kind: MemoryKind) throws(Failure) {
+        let size = Memory.giganticPageSize
+        try self.init(kind, length: size, unit: size, alignment: size)
+    }
+
+    private init(_ kind: MemoryKind, length: UInt, unit: UInt, alignment: UInt) throws(Failure) {
         self.kind = kind
+        self.alignment = alignment
+        pageSize = kind.isHugetlb ? unit : basePageSize
         pages = Int(length / pageSize)
         pagesPerChunk = Int((kind.isTHP ? unit : pageSize) / pageSize)
-        descriptor = kind.isAnonymous ? -1 : try Memory.file(kind, length: length)
-        range = AddressRange(start: try Memory.reserve(length, alignment: unit), length: length)
+        descriptor = kind.isAnonymous ? -1 : try Memory.file(kind, length: length, pageSize: pageSize)
+        range = AddressRange(start: try Memory.reserve(length, alignment: alignment), length: length)
         try map(at: range.start)
     }
 
@@ -39,6 +59,7 @@ public struct Memory: Sendable {
     public init(_ kind: MemoryKind, pages: Int, of file: Int32) throws(Failure) {
         let length = UInt(pages) * basePageSize
         (self.kind, self.pages, pageSize, pagesPerChunk) = (kind, pages, basePageSize, 1)
+        alignment = basePageSize
         descriptor = file
         range = AddressRange(start: try Memory.reserve(length, alignment: basePageSize), length: length)
         try map(at: range.start)
@@ -50,14 +71,14 @@ public struct Memory: Sendable {
         pages = other.pages
         pagesPerChunk = other.pagesPerChunk
         descriptor = other.descriptor
+        alignment = other.alignment
         self.range = range
     }
 
     /// A second mapping of the same file: shared, for a monitor's view of it, or private. Fails for anonymous memory.
     public func alias(shared: Bool = true) throws(Failure) -> Memory {
         guard descriptor >= 0 else { throw Failure("anonymous memory has no second mapping") }
-        let unit = kind.isTHP || kind.isHugetlb ? try Memory.hugePageSize(kind) : basePageSize
-        let start = try Memory.reserve(range.length, alignment: unit)
+        let start = try Memory.reserve(range.length, alignment: alignment)
         let flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED
         try checked("mmap", cuffd_mmap(start, range.length, PROT_READ | PROT_WRITE, flags, descriptor, 0))
         return Memory(self, at: AddressRange(start: start, length: range.length))
@@ -140,13 +161,19 @@ public struct Memory: Sendable {
         return (start + 2 * alignment - 1) / alignment * alignment
     }
 
-    private static func file(_ kind: MemoryKind, length: UInt) throws(Failure) -> Int32 {
-        let hugetlbFlag: UInt32 = 0x0004
-        let descriptor = memfd_create("uffd-selftest", kind.isHugetlb ? hugetlbFlag : 0)
+    /// A memfd of whole pages; the flags of a hugetlb one name the page's size, as memfd_create(2) has it.
+    private static func file(_ kind: MemoryKind, length: UInt, pageSize: UInt) throws(Failure) -> Int32 {
+        let (hugetlbFlag, sizeShift): (UInt32, UInt32) = (0x0004, 26)
+        let flags = kind.isHugetlb ? hugetlbFlag | UInt32(pageSize.trailingZeroBitCount) << sizeShift : 0
+        let descriptor = memfd_create("uffd-selftest", flags)
         if descriptor < 0 { throw Failure(call: "memfd_create", code: cuffd_errno()) }
         if ftruncate(descriptor, Int(length)) != 0 { throw Failure(call: "ftruncate", code: cuffd_errno()) }
         return descriptor
     }
+
+    /// The size in bytes of a huge page that an entry of the page table's third level maps, on x86_64 and on arm64 with
+    /// base pages of 4 KiB.
+    static let giganticPageSize: UInt = 1 << 30
 
     /// The size in bytes of the huge page that a kind uses: the default one of hugetlb, or the PMD-sized THP.
     public static func hugePageSize(_ kind: MemoryKind) throws(Failure) -> UInt {

@@ -25,4 +25,12 @@ extension Memory {
         for place in status where place != Int32(node) && place != -ENOENT { return false }
         return true
     }
+
+    /// The NUMA node that a page is on; nil where move_pages(2), which moves nothing here, finds no page.
+    func node(of page: Int) throws(Failure) -> Int? {
+        var (address, status): (UInt, Int32) = (address(page), 0)
+        let result = cuffd_move_pages(1, &address, nil, &status, 0)
+        if result < 0 { throw Failure(call: "move_pages", code: Int32(-result)) }
+        return status < 0 ? nil : Int(status)
+    }
 }

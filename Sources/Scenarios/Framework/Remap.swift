@@ -7,11 +7,10 @@ import Userfaultfd
 extension Memory {
     /// Room of the memory's length and alignment for `remapped(to:)`, with an inaccessible mapping in it.
     func destination() throws(Failure) -> UInt {
-        let unit = kind.isTHP || kind.isHugetlb ? try Memory.hugePageSize(kind) : basePageSize
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         // A page more on both sides keeps the VMA from merging with a neighbour.
-        let start = UInt(try checked("mmap", cuffd_mmap(0, range.length + 3 * unit, PROT_NONE, flags, -1, 0)))
-        return (start + 2 * unit - 1) / unit * unit
+        let start = UInt(try checked("mmap", cuffd_mmap(0, range.length + 3 * alignment, PROT_NONE, flags, -1, 0)))
+        return (start + 2 * alignment - 1) / alignment * alignment
     }
 
     /// Moves the mapping to room of its own and gives it there. Blocks until an event of it is read.

@@ -58,6 +58,7 @@ public struct Requirements: Sendable {
             return FileAccess.exists(path.text) ? nil : "no \(path): needs \(option)"
         case .pagemapScan: return hasPagemapScan ? nil : "kernel lacks the PAGEMAP_SCAN ioctl (Linux 6.7)"
         case .softDirty: return hasSoftDirty ? nil : "kernel lacks soft-dirty tracking (CONFIG_MEM_SOFT_DIRTY)"
+        case .giganticPage: return Requirements.giganticPageReason
         case .swap: return Requirements.hasSwap ? nil : "no swap is on"
         case .cpus(let wanted):
             let online = sysconf(Int32(_SC_NPROCESSORS_ONLN))
@@ -89,6 +90,13 @@ public struct Requirements: Sendable {
         if available >= hugePages { return nil }
         let count = available == 0 ? "no" : "only \(available)"
         return "\(count) free huge pages, \(hugePages) needed: echo 64 > /proc/sys/vm/nr_hugepages"
+    }
+
+    private static var giganticPageReason: String? {
+        let folder = "/sys/kernel/mm/hugepages/hugepages-\(Memory.giganticPageSize >> 10)kB"
+        let free = (try? FileAccess.number(folder + "/free_hugepages")) ?? 0
+        let reserved = (try? FileAccess.number(folder + "/resv_hugepages")) ?? 0
+        return free > reserved ? nil : "no free huge page of 1 GiB: boot with hugepagesz=1G hugepages=1"
     }
 
     private static func hugePageReason(_ path: String, wanted: String) -> String? {

@@ -76,6 +76,8 @@ public enum Need: Sendable {
     case pagemapScan
     /// Soft-dirty tracking (CONFIG_MEM_SOFT_DIRTY).
     case softDirty
+    /// A free huge page of 1 GiB.
+    case giganticPage
     /// Swap space that is on.
     case swap
     /// So many CPUs online.
@@ -97,6 +99,7 @@ public enum Need: Sendable {
         case .file(let path, let option): "\(path) (\(option))"
         case .pagemapScan: "PAGEMAP_SCAN"
         case .softDirty: "soft-dirty"
+        case .giganticPage: "a huge page of 1 GiB"
         case .swap: "swap"
         case .cpus(let count): "\(count) CPUs"
         case .nodes(let count): "\(count) NUMA nodes"

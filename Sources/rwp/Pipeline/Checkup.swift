@@ -118,8 +118,8 @@ struct Checkup: Sendable {
             ),
             Finding(
                 name: "memory",
-                found: memory >= 3 * gigabyte ? "\(memory / gigabyte) GB available" : nil,
-                purpose: "run the virtual machine (2 GiB) beside a build",
+                found: memory >= 5 * gigabyte ? "\(memory / gigabyte) GB available" : nil,
+                purpose: "run the virtual machine (3.6 GiB) beside a build",
                 wayOut:
                     "\(memory / gigabyte) GB are available: close something, or describe a smaller machine (--machine FILE)"
             ),

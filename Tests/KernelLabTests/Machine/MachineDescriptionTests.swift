@@ -25,7 +25,7 @@ struct MachineDescriptionTests {
     @Test("The repository's x86_64 is what the scenarios need")
     func shipped() throws {
         let machine = try ShippedMachine.description()
-        #expect(machine.architecture == "x86_64" && machine.cpus == 2 && machine.memoryMiB == 2048)
+        #expect(machine.architecture == "x86_64" && machine.cpus == 2 && machine.memoryMiB == 3712)
         #expect(machine.numaNodes.map(\.cpus) == [[0], [1]])
         #expect(machine.guest.arguments == ["--swap-mb=512", "--huge-pages=32"])
         #expect(machine.accelerators.kvm != nil && machine.accelerators.tcg != nil)
@@ -95,8 +95,8 @@ struct MachineDescriptionTests {
             ("cpus = [1]", "cpus = [0]", "cpus = [1]", "“numa-node[1].cpus” has CPU 0, which numa-node[0] has already"),
             ("cpus = [1]", "cpus = []", "[[numa-node]]", "“numa-node” leaves CPU 1 without a node"),
             (
-                "memory-mib = 2048", "memory-mib = 2000", "memory-mib",
-                "“memory-mib” is 2000, and the nodes' memory adds up to 2048"
+                "memory-mib = 3712", "memory-mib = 2000", "memory-mib",
+                "“memory-mib” is 2000, and the nodes' memory adds up to 3712"
             ),
             ("minimum-version = \"7.2\"", "minimum-version = \"new\"", "minimum-version", "must be a version such as"),
             ("architecture = \"x86_64\"", "architecture = \"vax\"", "architecture", "must be one of x86_64, not “vax”"),
