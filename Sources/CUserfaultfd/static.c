@@ -19,6 +19,36 @@ char *__dcgettext(const char *domain, const char *text, int category)
 	return (char *)text;
 }
 
+/*
+ * printf(3), with floating point and wide characters: for malloc_stats(3), for strerror(3) of an unknown error and for
+ * the path of iconv(3)'s configuration.
+ */
+int fprintf(void *stream, const char *format, ...);
+int __snprintf(char *text, unsigned long size, const char *format, ...);
+int __asprintf(char **text, const char *format, ...);
+
+int fprintf(void *stream, const char *format, ...)
+{
+	(void)stream;
+	(void)format;
+	return -1;
+}
+
+int __snprintf(char *text, unsigned long size, const char *format, ...)
+{
+	(void)format;
+	if (size)
+		*text = 0;
+	return -1;
+}
+
+int __asprintf(char **text, const char *format, ...)
+{
+	(void)text;
+	(void)format;
+	return -1;
+}
+
 /* A failed assertion in libc prints with all that printf(3) can: floating point, wide characters and iconv(3). */
 void __assert_fail(const char *text, const char *file, unsigned int line, const char *function);
 

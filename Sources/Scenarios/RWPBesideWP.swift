@@ -49,6 +49,14 @@ enum RWPBesideWP {
             copyReregistered
         ),
         Scenario(
+            "rwp-wp-unregister",
+            "who waits at a write-protected page of a range, or for a page of it, goes on when that is unregistered",
+            rules: "L6",
+            on: [.anon, .shmem, .hugetlb],
+            needs: needs,
+            unregister
+        ),
+        Scenario(
             "rwp-wp-one-async",
             "WP_ASYNC leaves RWP synchronous, and RWP_ASYNC leaves WP synchronous",
             rules: "F1 F2",
@@ -73,6 +81,28 @@ enum RWPBesideWP {
         try protected.uffd.unregister(memory.range)
         try context.expectErrno(.invalid, "both at once") { () throws(Failure) in
             try protected.uffd.register(memory.range, [.readWriteProtect, .writeProtect])
+        }
+    }
+
+    private static func unregister(_ context: Context) throws(Failure) {
+        try Protected(context, async: false).showTrap()
+        let features: Features = [.writeProtect, .writeProtectFiles, .minorShmem, .minorHugetlbfs]
+        let uffd = try Userfaultfd(features: features.union(.readWriteProtect))
+        let isShared = context.kind.isShared
+        for mode in [RegisterMode.writeProtect, .missing] + (isShared ? [.minor] : []) {
+            let memory = try Memory(context.kind, chunks: 2)
+            if mode == .writeProtect { try memory.populate() }
+            if mode == .minor { try memory.alias().fill() }
+            try uffd.register(memory.range, mode)
+            if mode == .writeProtect { try uffd.writeProtect(memory.range) }
+            let waiter = try Access.write(memory, 0, offset: 100, 7)
+            _ = try uffd.nextFault()
+            try waitAsleep(waiter.kernelID)
+            try uffd.unregister(memory.range)
+            try waiter.finish()
+            try context.expectEqual(memory.load(0, offset: 100), 7, "the byte written, mode \(mode.rawValue)")
+            try context.expectNoMessage(uffd, "unregistered, mode \(mode.rawValue)")
+            try memory.unmap()
         }
     }
 

@@ -143,10 +143,23 @@ enum RWPFolios {
         let first = try Protected(context, async: false, chunks: 1)
         let file = first.memory
         try first.showTrap()
-        let protected = Protected(first, memory: try file.alias(shared: false))
+        for isMapped in [false, true] {
+            let protected = Protected(first, memory: try file.alias(shared: false))
+            let memory = protected.memory
+            try memory.advise(memory.range, MADV_HUGEPAGE)
+            if isMapped {
+                try memory.check("before it is registered")
+                try context.expect(try memory.isHuge(0..<memory.pages), "no huge page is mapped")
+            }
+            try protected.uffd.register(memory.range, .readWriteProtect)
+            try memory.check("registered")
+            try protectPrivately(context, protected, file)
+        }
+    }
+
+    /// Arms and resolves parts of a private mapping of a huge page.
+    private static func protectPrivately(_ context: Context, _ protected: Protected, _ file: Memory) throws(Failure) {
         let memory = protected.memory
-        try protected.uffd.register(memory.range, .readWriteProtect)
-        try memory.check("faulted in")
         try protected.uffd.readWriteProtect(memory.page(7))
         try protected.expectArmedPages("one armed") { $0 == 7 }
         for page in [6, 8] { memory.load(page) }

@@ -79,6 +79,14 @@ enum RWPKsm {
         )
         + [
             Scenario(
+                "rwp-ksm-wp",
+                "write-protected pages that are merged stay protected, and a write to one traps",
+                rules: "B1",
+                on: [.anon],
+                needs: Need.rwp + KSM.needs,
+                writeProtected
+            ),
+            Scenario(
                 "rwp-ksm-migrate",
                 "merged pages stay armed when they migrate to another node",
                 rules: "B1 L1",
@@ -92,7 +100,7 @@ enum RWPKsm {
                 }
                 try touchAsync(merged)
                 try merged.expectData("at the end")
-            }
+            },
         ] + RWPKsmSwap.scenarios + RWPKsmBusy.scenarios
 
     /// A scenario with pages of ones, and one with pages of zeroes that are merged with the zero page.
@@ -119,6 +127,24 @@ enum RWPKsm {
                 try merged.expectData("at the end")
             }
         }
+    }
+
+    /// What makes merged pages keep an arm serves those that are protected against writes alone.
+    private static func writeProtected(_ context: Context) throws(Failure) {
+        try Protected(context, async: false).showTrap()
+        let memory = try Memory(context.kind, pages: 8)
+        for page in 0..<memory.pages { memory.store(page, 0xAA) }
+        let uffd = try Userfaultfd(features: .writeProtect)
+        try uffd.register(memory.range, .writeProtect)
+        try uffd.writeProtect(memory.range)
+        try memory.advise(memory.range, MADV_MERGEABLE)
+        try KSM.merge(memory, 0..<memory.pages)
+        try memory.expectUffdBit(on: 0..<memory.pages, context, "merged")
+        let writer = try Access.write(memory, 3, offset: 100, 7)
+        try context.expectFault(uffd, at: memory.address(3), [.writeProtect, .write])
+        try uffd.writeProtect(memory.page(3), false)
+        try writer.finish()
+        try context.expectEqual(memory.load(2, offset: 100), 0, "that byte of another page")
     }
 
     private static func madvise(_ memory: Memory) throws(Failure) {

@@ -171,7 +171,9 @@ enum RWPMigrate {
         try protected.arm(armed..<(armed + 1))
         try protected.memory.swapOut(armed..<(armed + 1))
         protected.memory.tryCollapse(target)
-        try context.expect(try protected.memory.entry(armed).isUffd, "MADV_COLLAPSE lost the arm")
+        let entry = try protected.memory.entry(armed)
+        try context.expect(entry.isUffd, "MADV_COLLAPSE lost the arm")
+        try context.expect(entry.isSwapped, "MADV_COLLAPSE fetched an armed page, for nothing")
         try protected.expectTrap(armed, .write(1), offset: 100)
         try protected.memory.check("at the end")
     }

@@ -37,6 +37,30 @@ enum RWPRace {
             try protected.memory.check("at the end")
         },
         Scenario(
+            "rwp-race-scan-armed",
+            "armed pages that migrate meanwhile never look accessed, to a scan or in pagemap",
+            rules: "S1 S2 L1",
+            on: MemoryKind.all,
+            needs: Need.rwp + [.nodes(2), .root]
+        ) { (context) throws(Failure) in
+            let protected = try Protected(context, async: false)
+            try protected.showTrap()
+            try protected.armAll()
+            let stop = Words(1)
+            let mover = try Thread { () throws(Failure) in
+                var node = 0
+                while stop[0] == 0 {
+                    node = 1 - node
+                    _ = try protected.memory.tryMove(to: node)
+                }
+            }
+            for _ in 0..<500 { try protected.expectAccessed([], "while pages migrate") }
+            stop[0] = 1
+            try mover.join()
+            try protected.resolve(0..<4)
+            try protected.memory.check("at the end")
+        },
+        Scenario(
             "rwp-race-arm-zero",
             "pages of one huge zero page that two threads arm at once are all armed",
             rules: "P1 B3",

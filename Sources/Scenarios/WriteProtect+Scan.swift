@@ -58,6 +58,23 @@ extension WriteProtect {
             try tracked.expectProtected(1..<3, "after WP_MATCHING of two pages")
             try tracked.memory.check("after WP_MATCHING of two pages")
         },
+        scan(
+            "wp-scan-unmapped",
+            "A page that is not mapped is a written one, whatever else a scan asks for.",
+            on: MemoryKind.withoutHugetlb
+        ) {
+            (tracked, pagemap) throws(Failure) in
+            try tracked.uffd.writeProtect(tracked.memory.page(2), false)
+            try tracked.memory.advise(tracked.memory.page(2), MADV_DONTNEED)
+            for report: PageCategories in [.written, [.written, .present]] {
+                let hole = tracked.memory.page(2)
+                let found = try pagemap.scan(hole, ScanQuery(all: [.written], report: report)).regions
+                try tracked.context.expect(
+                    found == [PageRegion(range: hole, categories: .written)],
+                    "a scan that reports \(report.rawValue) finds \(found.count) regions, or not as expected"
+                )
+            }
+        },
         scan("wp-scan-inverted", "An inverted category matches what lacks it.") { (tracked, pagemap) throws(Failure) in
             for page in [0, 2] { tracked.memory.store(page, 1) }
             try tracked.memory.check(1..<2, "populated")
@@ -219,9 +236,10 @@ extension WriteProtect {
     private static func scan(
         _ name: StaticString,
         _ summary: StaticString,
+        on kinds: [MemoryKind] = MemoryKind.all,
         _ body: @escaping @Sendable (Tracked, Pagemap) throws(Failure) -> Void
     ) -> Scenario {
-        Scenario(name, summary, on: MemoryKind.all, needs: needsAsync) { (context) throws(Failure) in
+        Scenario(name, summary, on: kinds, needs: needsAsync) { (context) throws(Failure) in
             let tracked = try Tracked(context, pages: 8, features: Tracked.asyncFeatures)
             try tracked.protect()
             try tracked.showAsyncTrap(1)

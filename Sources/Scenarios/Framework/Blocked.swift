@@ -9,7 +9,13 @@ import Userfaultfd
 /// "running" until the scheduler has taken the thread off its queue (proc_pid_syscall(5)), and again from the moment in
 /// which something wakes it. A thread that has ended is a failure: it did not sleep.
 func waitAsleep(_ thread: Thread) throws(Failure) {
-    while try FileAccess.line("/proc/self/task/\(thread.kernelID)/syscall").begins(with: "running") {
+    try waitAsleep(thread.kernelID)
+}
+
+/// The same of a thread by its id in the kernel.
+@inline(never)
+func waitAsleep(_ thread: Int32) throws(Failure) {
+    while try FileAccess.line("/proc/self/task/\(thread)/syscall").begins(with: "running") {
         sched_yield()
     }
 }
