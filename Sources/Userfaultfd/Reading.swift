@@ -4,21 +4,29 @@ import CUserfaultfd
 
 /// Reading messages. The descriptor is non-blocking, as `init(features:)` opens it.
 extension Userfaultfd {
-    /// The next message if one is there now, else nil.
+    /// The next message if one is there now, else nil. Allocates no memory: a fork(2) whose event is to be read holds
+    /// libc's heap meanwhile.
     public func poll() throws(Failure) -> Message? {
-        try poll(upTo: 1).first
+        var message = uffd_msg()
+        return try read(&message, 1) == 0 ? nil : Message(message)
     }
 
     /// The messages that are there now, at most so many, by one read(2).
     public func poll(upTo count: Int) throws(Failure) -> [Message] {
         var messages = [uffd_msg](repeating: uffd_msg(), count: count)
+        let got = try read(&messages, count)
+        return messages[..<got].map { Message($0) }
+    }
+
+    /// Reads up to so many messages and tells how many there were.
+    private func read(_ messages: UnsafeMutablePointer<uffd_msg>, _ count: Int) throws(Failure) -> Int {
         let size = MemoryLayout<uffd_msg>.size
         while true {
-            let done = CUserfaultfd.read(descriptor, &messages, count * size)
-            if done > 0 && done % size == 0 { return messages[..<(done / size)].map { Message($0) } }
-            if done >= 0 { throw Failure("read of a userfaultfd: \(done) bytes, not a number of messages") }
+            let length = CUserfaultfd.read(descriptor, messages, count * size)
+            if length > 0 && length % size == 0 { return length / size }
+            if length >= 0 { throw Failure("read of a userfaultfd: \(length) bytes, not a number of messages") }
             let code = cuffd_errno()
-            if code == EAGAIN { return [] }
+            if code == EAGAIN { return 0 }
             if code != EINTR { throw Failure(call: "read of a userfaultfd", code: code) }
         }
     }
