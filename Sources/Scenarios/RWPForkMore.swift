@@ -104,10 +104,13 @@ enum RWPForkMore {
         let (child, inherited) = try protected.fork { () throws(Failure) in
             try protected.expectAccessed([0], "in the child")
             memory.store(memory.firstPage(0), offset: 100, 5)
+            try memory.check(memory.pageNumbers(1..<2), "in the child")
             memory.store(memory.firstPage(2), offset: 100, 5)
             try memory.check(memory.pageNumbers(2..<3), "in the child")
             return 0
         }
+        try context.expectFault(inherited, at: memory.chunk(1).start, .readWriteProtect)
+        try inherited.readWriteProtect(memory.chunk(1), false)
         let fault = try inherited.nextFault()
         try context.expect(fault.flags == [.readWriteProtect, .write], "flags \(fault.flags.rawValue) in the child")
         try context.expect(memory.chunk(2).contains(fault.address), "address of the child's message")
@@ -243,7 +246,11 @@ enum RWPForkMore {
                 _ = try memory.tryMove(to: node)
             }
         }
-        for _ in 0..<(context.kind.isTHP ? 5 : 20) {
+        for round in 0..<(context.kind.isTHP ? 20 : 100) {
+            // Pages that the last child had are the parent's alone again once it writes to them, and are treated as such.
+            try protected.resolve(0..<4)
+            for chunk in 0..<4 { memory.store(memory.firstPage(chunk), offset: 100, UInt8(round)) }
+            try protected.armAll()
             let child = try Child { () throws(Failure) in
                 try memory.check("in the child")
                 try memory.expectUffdBit(on: 0..<0, context, "in the child")
