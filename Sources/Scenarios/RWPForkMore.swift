@@ -246,7 +246,7 @@ enum RWPForkMore {
                 _ = try memory.tryMove(to: node)
             }
         }
-        for round in 0..<(context.kind.isTHP ? 20 : 100) {
+        for round in 0..<(memory.chunkSize == basePageSize ? 100 : 20) {
             // Pages that the last child had are the parent's alone again once it writes to them, and are treated as such.
             try protected.resolve(0..<4)
             for chunk in 0..<4 { memory.store(memory.firstPage(chunk), offset: 100, UInt8(round)) }
