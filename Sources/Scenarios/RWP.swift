@@ -3,7 +3,7 @@
 /// Read-write protection, subject by subject.
 enum RWP {
     static let scenarios: [Scenario] =
-        RWPAsync.scenarios + RWPSync.scenarios + RWPUnblocked.scenarios + RWPFetch.scenarios
+        RWPAsync.scenarios + RWPSync.scenarios + RWPUnblocked.scenarios + RWPHot.scenarios + RWPFetch.scenarios
         + RWPScan.scenarios
         + RWPMprotect.scenarios + RWPLifetime.scenarios + RWPLeaving.scenarios + RWPDrop.scenarios
         + RWPFork.scenarios + RWPRemap.scenarios + RWPSwap.scenarios

@@ -54,12 +54,57 @@ enum RWPRace {
                     _ = try protected.memory.tryMove(to: node)
                 }
             }
-            for _ in 0..<500 { try protected.expectAccessed([], "while pages migrate") }
+            for _ in 0..<500 {
+                try protected.expectAccessed([], "while pages migrate")
+                for chunk in 0..<4 {
+                    let isArmed = try protected.memory.entry(protected.memory.firstPage(chunk)).isUffd
+                    try context.expect(isArmed, "chunk \(chunk) is not armed in pagemap while pages migrate")
+                }
+            }
             stop[0] = 1
             try mover.join()
             try protected.resolve(0..<4)
             try protected.memory.check("at the end")
         },
+        Scenario(
+            "rwp-race-drop",
+            "armed pages that migrate when they are dropped leave nothing behind",
+            rules: "L2 S1 S2",
+            on: MemoryKind.all,
+            needs: Need.rwp + [.nodes(2), .root]
+        ) { (context) throws(Failure) in
+            let protected = try Protected(context, async: false)
+            let memory = protected.memory
+            try protected.showTrap()
+            let stop = Words(1)
+            let mover = try Thread { () throws(Failure) in
+                var node = 0
+                while stop[0] == 0 {
+                    node = 1 - node
+                    _ = try memory.tryMove(to: node)
+                }
+            }
+            for round in 0..<(memory.chunkSize == basePageSize ? 100 : 15) {
+                try protected.uffd.readWriteProtect(memory.range, false)
+                memory.fill()
+                try protected.uffd.readWriteProtect(memory.range)
+                // A move of huge pages takes its time: what is in the midst of it is tried.
+                if memory.chunkSize != basePageSize { Interruption.pause(round * 200_000) }
+                try memory.advise(memory.range, MADV_DONTNEED)
+                try memory.expectUffdBit("dropped while it migrates") { _ in false }
+                try protected.expectAccessed([], "dropped while it migrates")
+            }
+            stop[0] = 1
+            try mover.join()
+        },
+        Scenario(
+            "rwp-race-split",
+            "a huge page that is split while it migrates stays armed, every page of it",
+            rules: "L1",
+            on: [.anonTHP],
+            needs: Need.rwp + [.nodes(2), .root],
+            split
+        ),
         Scenario(
             "rwp-race-arm-zero",
             "pages of one huge zero page that two threads arm at once are all armed",
@@ -117,12 +162,15 @@ enum RWPRace {
             state[1] = 0
             while state[2] != state[1] { sched_yield() }
         }
-        for _ in 0..<(rests ? 4 : 100) {
+        for round in 0..<(rests ? 12 : 100) {
+            // After a rest the mover needs a while to be in the midst of a move; which one, is tried.
+            if rests { Interruption.pause(round * 200_000) }
             try protected.uffd.readWriteProtect(memory.range)
             for protection in [PROT_READ, PROT_READ | PROT_WRITE] {
                 try memory.protect(memory.range, protection)
                 try expect([], "armed and mprotected while pages migrate")
             }
+            if rests { Interruption.pause(round * 200_000) }
             try protected.resolve(0..<4)
             try expect([0, 1, 2, 3], "resolved while pages migrate")
         }
@@ -131,6 +179,28 @@ enum RWPRace {
         memory.fill(seed: 2)
         try protected.expectNoMessage("access of resolved pages")
         try memory.check(seed: 2, "at the end")
+    }
+
+    private static func split(_ context: Context) throws(Failure) {
+        let first = try Protected(context, async: false)
+        try first.showTrap()
+        for round in 0..<20 {
+            let memory = try Memory(context.kind, chunks: 1)
+            try memory.populate()
+            let protected = Protected(first, memory: memory)
+            try protected.uffd.register(memory.range, .readWriteProtect)
+            try protected.armAll()
+            let mover = try Thread { () throws(Failure) in
+                for node in [1, 0, 1] { _ = try memory.tryMove(to: node) }
+            }
+            Interruption.pause(round * 100_000)
+            try memory.protect(memory.page(7), PROT_READ)
+            try protected.expectArmedPages("split while it migrates") { _ in true }
+            try mover.join()
+            try protected.resolve(0..<1)
+            try memory.check("at the end of round \(round)")
+            try memory.unmap()
+        }
     }
 
     /// To arm a part of a huge mapping splits it, which empties its entry for a moment.

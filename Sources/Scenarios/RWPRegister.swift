@@ -10,6 +10,14 @@ enum RWPRegister {
 
     static let scenarios: [Scenario] = [
         Scenario(
+            "rwp-arm-sparse",
+            "arming, resolving and the scan go on behind page tables that are not there",
+            rules: "P1 P2 S2",
+            on: MemoryKind.base + [.hugetlb, .hugetlbPrivate],
+            needs: Need.rwp,
+            sparse
+        ),
+        Scenario(
             "rwp-register-add",
             "RWP added to a VMA of MISSING or MINOR, or they to one of RWP: both modes' accesses trap",
             rules: "G3 G4 F1",
@@ -110,5 +118,32 @@ enum RWPRegister {
             }
             try memory.check("at the end")
         }
+    }
+
+    private static func sparse(_ context: Context) throws(Failure) {
+        let protected = try Protected(context, async: false)
+        try protected.showTrap()
+        // A directory of page tables is as large as a table of huge pages.
+        let memory = try Memory(context.kind, tables: context.kind.isHugetlb ? 1 : 2, count: 2)
+        let filled = [memory.pages / 4 * 3, memory.pages - 1]
+        for page in filled { memory.fill(page..<(page + 1)) }
+        let region = try Protected(context, async: false, memory: memory)
+        try region.uffd.readWriteProtect(memory.range)
+        for page in filled { try context.expect(try memory.entry(page).isUffd, "page \(page) is not armed") }
+        try context.expectEqual(try accessed(memory), 0, "accessed bytes of what is armed")
+        try region.expectPageTrap(filled[1])
+        try context.expectEqual(try accessed(memory), memory.pageSize, "accessed bytes when one was read")
+        try region.uffd.readWriteProtect(memory.range, false)
+        for page in filled { try memory.check(page..<(page + 1), "resolved") }
+        try region.expectNoMessage("access of what is resolved")
+        try context.expectEqual(try accessed(memory), 2 * memory.pageSize, "accessed bytes of what is resolved")
+    }
+
+    /// How many bytes of a memory a scan reports as accessed.
+    private static func accessed(_ memory: Memory) throws(Failure) -> UInt {
+        let pagemap = try Pagemap()
+        defer { pagemap.close() }
+        let regions = try pagemap.scan(memory.range, ScanQuery(all: .accessed, report: .accessed)).regions
+        return regions.reduce(0) { $0 + $1.range.length }
     }
 }

@@ -31,11 +31,13 @@ public struct Memory: Sendable {
         try self.init(kind, length: length, unit: unit, alignment: unit)
     }
 
-    /// Maps as many base pages as a whole page table has, or with `level` 2 a directory of page tables, at its place.
-    init(_ kind: MemoryKind, tables level: UInt) throws(Failure) {
-        var size = basePageSize
+    /// Maps as many pages as a whole page table has entries, or with `level` 2 a directory of page tables, at its place;
+    /// or `count` times as many. For base pages and hugetlb, of which nothing is reserved.
+    init(_ kind: MemoryKind, tables level: UInt, count: UInt = 1) throws(Failure) {
+        let unit = kind.isHugetlb ? try Memory.hugePageSize(kind) : basePageSize
+        var size = unit
         for _ in 0..<level { size *= basePageSize / UInt(MemoryLayout<UInt>.size) }
-        try self.init(kind, length: size, unit: basePageSize, alignment: size)
+        try self.init(kind, length: size * count, unit: unit, alignment: size, flags: MAP_NORESERVE)
     }
 
     /// Maps one huge page of `giganticPageSize` bytes.
@@ -44,7 +46,7 @@ public struct Memory: Sendable {
         try self.init(kind, length: size, unit: size, alignment: size)
     }
 
-    private init(_ kind: MemoryKind, length: UInt, unit: UInt, alignment: UInt) throws(Failure) {
+    private init(_ kind: MemoryKind, length: UInt, unit: UInt, alignment: UInt, flags: Int32 = 0) throws(Failure) {
         self.kind = kind
         self.alignment = alignment
         pageSize = kind.isHugetlb ? unit : basePageSize
@@ -52,7 +54,7 @@ public struct Memory: Sendable {
         pagesPerChunk = Int((kind.isTHP ? unit : pageSize) / pageSize)
         descriptor = kind.isAnonymous ? -1 : try Memory.file(kind, length: length, pageSize: pageSize)
         range = AddressRange(start: try Memory.reserve(length, alignment: alignment), length: length)
-        try map(at: range.start)
+        try map(at: range.start, flags: flags)
     }
 
     /// Maps a file of somebody's, in base pages, as memory of a file's kind; `unmap()` closes it.
@@ -144,10 +146,10 @@ public struct Memory: Sendable {
         }
     }
 
-    private func map(at start: UInt) throws(Failure) {
+    private func map(at start: UInt, flags: Int32 = 0) throws(Failure) {
         let sharing = kind.isShared ? MAP_SHARED : kind.isAnonymous ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE
-        let flags = sharing | MAP_FIXED
-        try checked("mmap", cuffd_mmap(start, range.length, PROT_READ | PROT_WRITE, flags, descriptor, 0))
+        let all = sharing | MAP_FIXED | flags
+        try checked("mmap", cuffd_mmap(start, range.length, PROT_READ | PROT_WRITE, all, descriptor, 0))
         if kind.isHugetlb { return }
         try advise(range, kind.isTHP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE)
     }
