@@ -84,6 +84,7 @@ enum RWPHot {
                     try protected.uffd.readWriteProtect(protected.memory.range)
                     wait(count, more: 2)
                     try protected.expectAccessed([1], "after an access")
+                    try context.expect(try protected.memory.entry(0).isUffd, "what nobody accesses is not armed")
                 }
             }
         }
