@@ -215,11 +215,11 @@ extension API {
         return Int32(file)
     }
 
-    /// A case of registering for RWP; the memory is populated. Arming huge pages of shmem is a subject of its own (B3,
-    /// rwp-thp), which the cases here leave out.
     /// WP of all kinds, too.
     private static let needsBoth = needsRWP + [.features(Tracked.features)]
 
+    /// A case of registering for RWP; the memory is populated. Arming huge pages of shmem is a subject of its own (B3,
+    /// rwp-thp), which the cases here leave out.
     private static func onKinds(
         _ name: StaticString,
         _ summary: StaticString,

@@ -238,29 +238,21 @@ enum RWPForkMore {
         let memory = protected.memory
         try protected.showTrap()
         try protected.armAll()
-        let stop = Words(1)
-        let mover = try Thread { () throws(Failure) in
-            var node = 0
-            while stop[0] == 0 {
-                node = 1 - node
-                _ = try memory.tryMove(to: node)
+        try memory.migrating { () throws(Failure) in
+            for round in 0..<(memory.chunkSize == basePageSize ? 100 : 20) {
+                // Pages that the last child had are the parent's alone again once it writes to them, and are treated as such.
+                try protected.resolve(0..<4)
+                for chunk in 0..<4 { memory.store(memory.firstPage(chunk), offset: 100, UInt8(round)) }
+                try protected.armAll()
+                let child = try Child { () throws(Failure) in
+                    try memory.check("in the child")
+                    try memory.expectUffdBit(on: 0..<0, context, "in the child")
+                    return 0
+                }
+                try child.waitForSuccess()
+                try protected.expectAccessed([], "the parent after a fork")
             }
         }
-        for round in 0..<(memory.chunkSize == basePageSize ? 100 : 20) {
-            // Pages that the last child had are the parent's alone again once it writes to them, and are treated as such.
-            try protected.resolve(0..<4)
-            for chunk in 0..<4 { memory.store(memory.firstPage(chunk), offset: 100, UInt8(round)) }
-            try protected.armAll()
-            let child = try Child { () throws(Failure) in
-                try memory.check("in the child")
-                try memory.expectUffdBit(on: 0..<0, context, "in the child")
-                return 0
-            }
-            try child.waitForSuccess()
-            try protected.expectAccessed([], "the parent after a fork")
-        }
-        stop[0] = 1
-        try mover.join()
         for chunk in 0..<4 { try protected.expectTrap(chunk, .write(1), offset: 100) }
         try memory.check("at the end")
     }

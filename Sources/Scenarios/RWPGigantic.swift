@@ -125,7 +125,7 @@ enum RWPGigantic {
         for isArmed in [false, true] {
             if isArmed { try protected.armAll() }
             try memory.protect(memory.range, PROT_NONE)
-            var (word, first): (UInt64, UInt64) = (0, 0)
+            var word: UInt64 = 0
             // What the kernel answers is its business; that it answers, with the data, and sends no message, is the
             // promise. A loop is the watchdog's.
             try context.expect(try memory.node(of: 0) != nil, "move_pages finds no page")
@@ -134,7 +134,7 @@ enum RWPGigantic {
             try memory.protect(memory.range, PROT_READ | PROT_WRITE)
             try protected.expectAccessed(isArmed ? [] : [0], "accessible again")
             if isArmed { try protected.expectTrap(0, .read, offset: places[1]) }
-            first = cuffd_load64(memory.range.start)
+            let first = cuffd_load64(memory.range.start)
             try context.expect(!couldRead || word == first, "the word that was read")
         }
         try memory.check("at the end")

@@ -23,17 +23,9 @@ enum RWPRace {
         ) { (context) throws(Failure) in
             let protected = try Protected(context, async: false)
             try protected.showTrap()
-            let stop = Words(1)
-            let mover = try Thread { () throws(Failure) in
-                var node = 0
-                while stop[0] == 0 {
-                    node = 1 - node
-                    _ = try protected.memory.tryMove(to: node)
-                }
+            try protected.memory.migrating { () throws(Failure) in
+                for _ in 0..<500 { try context.expect(try !protected.accessed().contains(false), "a page looks cold") }
             }
-            for _ in 0..<500 { try context.expect(try !protected.accessed().contains(false), "a page looks cold") }
-            stop[0] = 1
-            try mover.join()
             try protected.memory.check("at the end")
         },
         Scenario(
@@ -46,23 +38,15 @@ enum RWPRace {
             let protected = try Protected(context, async: false)
             try protected.showTrap()
             try protected.armAll()
-            let stop = Words(1)
-            let mover = try Thread { () throws(Failure) in
-                var node = 0
-                while stop[0] == 0 {
-                    node = 1 - node
-                    _ = try protected.memory.tryMove(to: node)
+            try protected.memory.migrating { () throws(Failure) in
+                for _ in 0..<500 {
+                    try protected.expectAccessed([], "while pages migrate")
+                    for chunk in 0..<4 {
+                        let isArmed = try protected.memory.entry(protected.memory.firstPage(chunk)).isUffd
+                        try context.expect(isArmed, "chunk \(chunk) is not armed in pagemap while pages migrate")
+                    }
                 }
             }
-            for _ in 0..<500 {
-                try protected.expectAccessed([], "while pages migrate")
-                for chunk in 0..<4 {
-                    let isArmed = try protected.memory.entry(protected.memory.firstPage(chunk)).isUffd
-                    try context.expect(isArmed, "chunk \(chunk) is not armed in pagemap while pages migrate")
-                }
-            }
-            stop[0] = 1
-            try mover.join()
             try protected.resolve(0..<4)
             try protected.memory.check("at the end")
         },
@@ -76,26 +60,18 @@ enum RWPRace {
             let protected = try Protected(context, async: false)
             let memory = protected.memory
             try protected.showTrap()
-            let stop = Words(1)
-            let mover = try Thread { () throws(Failure) in
-                var node = 0
-                while stop[0] == 0 {
-                    node = 1 - node
-                    _ = try memory.tryMove(to: node)
+            try memory.migrating { () throws(Failure) in
+                for round in 0..<(memory.chunkSize == basePageSize ? 100 : 15) {
+                    try protected.uffd.readWriteProtect(memory.range, false)
+                    memory.fill()
+                    try protected.uffd.readWriteProtect(memory.range)
+                    // A move of huge pages takes its time: what is in the midst of it is tried.
+                    if memory.chunkSize != basePageSize { Interruption.pause(round * 200_000) }
+                    try memory.advise(memory.range, MADV_DONTNEED)
+                    try memory.expectUffdBit("dropped while it migrates") { _ in false }
+                    try protected.expectAccessed([], "dropped while it migrates")
                 }
             }
-            for round in 0..<(memory.chunkSize == basePageSize ? 100 : 15) {
-                try protected.uffd.readWriteProtect(memory.range, false)
-                memory.fill()
-                try protected.uffd.readWriteProtect(memory.range)
-                // A move of huge pages takes its time: what is in the midst of it is tried.
-                if memory.chunkSize != basePageSize { Interruption.pause(round * 200_000) }
-                try memory.advise(memory.range, MADV_DONTNEED)
-                try memory.expectUffdBit("dropped while it migrates") { _ in false }
-                try protected.expectAccessed([], "dropped while it migrates")
-            }
-            stop[0] = 1
-            try mover.join()
         },
         Scenario(
             "rwp-race-split",

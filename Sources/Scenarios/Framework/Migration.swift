@@ -26,6 +26,21 @@ extension Memory {
         return true
     }
 
+    /// Runs `body` while another thread moves the pages from node to node, over and over.
+    func migrating(_ body: () throws(Failure) -> Void) throws(Failure) {
+        let stop = Words(1)
+        let mover = try Thread { () throws(Failure) in
+            var node = 0
+            while stop[0] == 0 {
+                node = 1 - node
+                _ = try tryMove(to: node)
+            }
+        }
+        try body()
+        stop[0] = 1
+        try mover.join()
+    }
+
     /// The NUMA node that a page is on; nil where move_pages(2), which moves nothing here, finds no page.
     func node(of page: Int) throws(Failure) -> Int? {
         var (address, status): (UInt, Int32) = (address(page), 0)
