@@ -13,7 +13,7 @@ enum RWP {
         + RWPMessages.scenarios
         + RWPModes.scenarios + RWPPrivateFile.scenarios + RWPMoves.scenarios + RWPForkMore.scenarios
         + RWPNuma.scenarios + RWPDevice.scenarios + RWPDeviceAccess.scenarios + RWPDeviceLife.scenarios
-        + RWPRace.scenarios + RWPInterrupted.scenarios + RWPKsm.scenarios + RWPFuzz.scenarios
+        + RWPRace.scenarios + RWPRaceMapped.scenarios + RWPInterrupted.scenarios + RWPKsm.scenarios + RWPFuzz.scenarios
         + RWPAsyncLife.scenarios + RWPCollapse.scenarios + RWPNeighbours.scenarios + RWPMoveModes.scenarios
         + RWPHints.scenarios + RWPScanNothing.scenarios + RWPRegister.scenarios + RWPFilling.scenarios
         + RWPKhugepaged.scenarios + RWPNone.scenarios + RWPHalves.scenarios

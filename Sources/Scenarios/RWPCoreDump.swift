@@ -35,7 +35,7 @@ enum RWPCoreDump {
             try memory.check("in the child")
             try uffd.register(memory.range, .readWriteProtect)
             try uffd.readWriteProtect(memory.range)
-            for page in 0..<memory.pages where try !memory.entry(page).isUffd {
+            if let page = try memory.first(of: 0..<memory.pages, where: { !$0.isUffd }) {
                 throw Failure("UFFDIO_RWPROTECT left page \(page) unarmed")
             }
             kill(getpid(), SIGABRT)

@@ -67,6 +67,7 @@ enum RWPForkMore {
             rules: "L3 L1",
             on: MemoryKind.all,
             needs: Need.rwp + [.nodes(2), .root],
+            seconds: 60,
             race
         ),
     ]

@@ -92,7 +92,7 @@ private struct Fuzz {
         uffd.close()
         for memory in memories {
             try memory.check("after \(memory.kind.name) was fuzzed")
-            for page in 0..<memory.pages where try memory.entry(page).isUffd {
+            if let page = try memory.first(of: 0..<memory.pages, where: { $0.isUffd }) {
                 throw Failure("page \(page) of \(memory.kind.name) is armed after close")
             }
             try memory.unmap()

@@ -110,7 +110,25 @@ enum RWPGup {
             let device = try LongtermPin(memory.chunk(chunk), write: true)
             try device.release()
         },
+        pair(
+            "rwp-gup-futex-sync",
+            "rwp-gup-futex-async",
+            "FUTEX_WAKE_OP on a word of an armed page",
+            [],
+            true,
+            futex
+        ),
     ].flatMap { $0 }
+
+    /// Has the kernel add 0 to a word, which it does not access before: the keys of a private futex are addresses.
+    private static func futex(_ memory: Memory, _ chunk: Int) throws(Failure) {
+        let operation = 5 | 128  // FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG
+        let add = 1 << 28  // FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0)
+        let page = memory.firstPage(chunk)
+        let word = Int(bitPattern: memory.address(page))
+        try checked("futex", cuffd_syscall(Int(SYS_futex), word, operation, 0, 0, word, add))
+        try expectDisarmed(memory, page)
+    }
 
     /// Scenarios of one way in. `enter` accesses a chunk through GUP and returns when it is through.
     private static func pair(
@@ -128,6 +146,11 @@ enum RWPGup {
                 let memory = protected.memory
                 try protected.armAll()
                 let thread = try Thread { () throws(Failure) in try enter(memory, 1) }
+                while try waitReadable(protected.uffd.descriptor, milliseconds: 10) == 0 {
+                    guard thread.isFinished else { continue }
+                    try thread.join()
+                    throw Failure("GUP went on without a message")
+                }
                 try protected.expectMessage(1, writes ? .write(0) : .read)
                 try context.expect(!thread.isFinished, "GUP went on before the trap was resolved")
                 try protected.expectAccessed([], "before the trap is resolved")

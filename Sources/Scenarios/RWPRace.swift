@@ -55,7 +55,8 @@ enum RWPRace {
             "armed pages that migrate when they are dropped leave nothing behind",
             rules: "L2 S1 S2",
             on: MemoryKind.all,
-            needs: Need.rwp + [.nodes(2), .root]
+            needs: Need.rwp + [.nodes(2), .root],
+            seconds: 60
         ) { (context) throws(Failure) in
             let protected = try Protected(context, async: false)
             let memory = protected.memory
@@ -200,7 +201,7 @@ enum RWPRace {
             turn[0] = round
             try shown.uffd.readWriteProtect(memory.pages(0..<(count / 2)))
             while turn[1] < round { sched_yield() }
-            for page in 0..<count where try !memory.entry(page).isUffd {
+            if let page = try memory.first(of: 0..<count, where: { !$0.isUffd }) {
                 throw Failure("round \(round): page \(page) is not armed")
             }
             try memory.advise(memory.range, MADV_DONTNEED)

@@ -128,6 +128,15 @@ public struct Pagemap: Sendable {
         return PagemapEntry(bits: bits)
     }
 
+    /// The entries of the base pages of a range, by one system call.
+    public func entries(_ range: AddressRange) throws(Failure) -> [PagemapEntry] {
+        var bits = [UInt64](repeating: 0, count: Int(range.length / basePageSize))
+        let wanted = bits.count * 8
+        let count = pread(descriptor, &bits, wanted, Int(range.start / basePageSize) * 8)
+        if count != wanted { throw Failure(call: "read of pagemap", code: count < 0 ? cuffd_errno() : EIO) }
+        return bits.map { PagemapEntry(bits: $0) }
+    }
+
     /// The PAGEMAP_SCAN ioctl over a range (rules S2, S3).
     public func scan(_ range: AddressRange, _ query: ScanQuery) throws(Failure) -> ScanResult {
         var vector = [page_region](repeating: page_region(), count: query.capacity)

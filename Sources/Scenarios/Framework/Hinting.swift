@@ -50,15 +50,6 @@ enum Hinting {
         throw Failure("/proc/vmstat has no numa_hint_faults")
     }
 
-    /// Moves the calling thread to a CPU.
-    static func run(cpu: Int) throws(Failure) {
-        var mask: UInt64 = 1 << UInt64(cpu)
-        let code = withUnsafeMutablePointer(to: &mask) { pointer in
-            cuffd_syscall(Int(SYS_sched_setaffinity), 0, 8, Int(bitPattern: pointer), 0, 0, 0)
-        }
-        try checked("sched_setaffinity", code)
-    }
-
     /// Has two threads go from node to node and touch one page after the other, over and over, so that pages have reason
     /// to follow; checks until there have been enough hinting faults at memory of this kind.
     @inline(never)
@@ -69,13 +60,14 @@ enum Hinting {
         check: () throws(Failure) -> Void
     ) throws(Failure) {
         let stop = Words(1)
+        let home = try Affinity()
         var threads: [Thread] = []
         for cpu in 0..<2 {
             threads.append(
                 try Thread { () throws(Failure) in
                     var round: UInt8 = 0
                     while stop[0] == 0 {
-                        try run(cpu: (cpu + Int(round)) % 2)
+                        try home.only(cpu + Int(round)).apply()
                         for page in 0..<pages where stop[0] == 0 { touch(page, cpu, round) }
                         round &+= 1
                     }

@@ -13,6 +13,15 @@ extension Memory {
         return try pagemap.entry(address(page))
     }
 
+    /// The first of these pages whose entry is so, read all at once.
+    public func first(of pages: Range<Int>, where isSo: (PagemapEntry) -> Bool) throws(Failure) -> Int? {
+        let pagemap = try Pagemap()
+        defer { pagemap.close() }
+        let entries = try pagemap.entries(self.pages(pages))
+        let step = Int(pageSize / basePageSize)
+        return pages.first { isSo(entries[($0 - pages.lowerBound) * step]) }
+    }
+
     /// Whether all of these pages are mapped huge, as PAGEMAP_SCAN says.
     @inline(never)
     public func isHuge(_ pages: Range<Int>) throws(Failure) -> Bool {

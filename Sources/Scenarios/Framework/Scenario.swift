@@ -56,10 +56,6 @@ public struct Scenario: Sendable {
 
     static let stressPrefix = "stress-"
 
-    /// What the names of scenarios begin with whose virtual CPU, emulated by QEMU 7.2, now and then loses its way and runs
-    /// for ever. They run as those of load do.
-    static let lostPrefix = "rwp-evict-vcpu"
-
     /// What the names of benchmarks begin with. They print figures and assert no times, and run only when named.
     static let benchPrefix = "bench-"
 }

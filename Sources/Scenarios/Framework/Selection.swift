@@ -55,7 +55,7 @@ public struct Selection: Sendable {
         // What is not for every run stays out of patterns for everything, "*.anon" and its like, too.
         let hidden =
             (includesHarness ? [] : [Scenario.harnessPrefix])
-            + (includesStress ? [] : [Scenario.stressPrefix, Scenario.lostPrefix])
+            + (includesStress ? [] : [Scenario.stressPrefix])
             + [Scenario.benchPrefix]
         let selectors = patterns.map { Selector($0, hidden) }
         let excluders = skips.map { Selector($0, hidden) }
